@@ -1,0 +1,8 @@
+//! customer-mirror: a complete, provably up-to-date SQLite mirror of every customer an API key can see.
+
+pub mod config;
+pub mod decode;
+pub mod model;
+pub mod plan;
+pub mod simulator;
+pub mod source;

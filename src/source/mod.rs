@@ -1,0 +1,56 @@
+//! Where the pages come from: one trait, and its one implementation over HTTP.
+
+use crate::model::{Cursor, Page, Timestamp, Wait};
+
+/// A listing that is walked page by page.
+pub trait PageSource: Send {
+    /// Fetches the page at `cursor` (the first page for `None`), retrying what is worth retrying.
+    ///
+    /// `on_wait` hears of each wait before it begins. Dropping the future cancels the request or wait.
+    fn fetch(
+        &mut self,
+        cursor: Option<&Cursor>,
+        on_wait: &(dyn Fn(&Wait) + Sync),
+    ) -> impl Future<Output = Result<Fetched, SourceError>> + Send;
+
+    /// Makes the next request wait until `at`: what the server asked for before a restart.
+    fn hold_until(&mut self, at: Timestamp);
+}
+
+/// A page and what it cost.
+#[derive(Debug)]
+pub struct Fetched {
+    /// The page.
+    pub page: Page,
+    /// Size of the body in bytes, decompressed.
+    pub bytes: u64,
+    /// How many requests failed before it came.
+    pub retries: u32,
+}
+
+/// Why a page could not be had.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
+pub struct SourceError {
+    /// What the caller must decide on.
+    pub kind: FailureKind,
+    /// One line for a person: what, where, what to do. Never contains the key.
+    pub message: String,
+    /// How many requests were repeated before giving up.
+    pub retries: u32,
+    /// The server's word on when to come back, if it gave one.
+    pub wait_until: Option<Timestamp>,
+}
+
+/// The kinds of final failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureKind {
+    /// Not available now, retries exhausted, or refused for good with a status of no special meaning.
+    Unavailable,
+    /// 401 or 403: the key is refused.
+    AuthRefused,
+    /// A request that carries a cursor was answered 400, 404, 410 or 422.
+    CursorRejected,
+    /// A redirect, or a body of the wrong shape.
+    Protocol,
+}
