@@ -2,7 +2,11 @@
 
 pub mod config;
 pub mod decode;
+pub mod json;
+pub mod mirror;
 pub mod model;
+pub mod pass;
 pub mod plan;
 pub mod simulator;
 pub mod source;
+pub mod status;

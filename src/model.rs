@@ -124,6 +124,24 @@ impl Page {
     pub fn records(&self) -> impl ExactSizeIterator<Item = &str> {
         self.records.iter().map(|range| &self.text[range.clone()])
     }
+
+    /// The bytes of record `index` as sent, if they are not UTF-8 and so differ from its text; `None` for all other records.
+    pub(crate) fn foreign_bytes(&self, index: usize) -> Option<Vec<u8>> {
+        let range = self.records.get(index)?;
+        let first = self.repairs.partition_point(|repair| repair.at < range.start);
+        let mut at = range.start;
+        let mut bytes = Vec::new();
+        for repair in self.repairs.get(first..)?.iter().take_while(|repair| repair.at < range.end) {
+            bytes.extend_from_slice(self.text.as_bytes().get(at..repair.at)?);
+            bytes.extend_from_slice(&repair.bytes);
+            at = repair.at + char::REPLACEMENT_CHARACTER.len_utf8();
+        }
+        if at == range.start {
+            return None;
+        }
+        bytes.extend_from_slice(self.text.as_bytes().get(at..range.end)?);
+        Some(bytes)
+    }
 }
 
 /// A wait before the next request, and why.

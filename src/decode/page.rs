@@ -1,10 +1,4 @@
-//! Response bytes → [`Page`] → [`Customer`]. Pure: no IO, no clock.
-//!
-//! A page is split in one cheap scan that only finds where each record lies, so that a record which did not change
-//! costs no more than a hash of its bytes. Only new and changed records are read into columns ([`customer`]).
-//!
-//! Tolerance is the rule: whatever the server adds is kept in the raw text, a wrong type in an optional field
-//! leaves that column NULL and is reported as drift, and only an unreadable `customerId` sets a record apart.
+//! Response bytes → [`Page`]: where each record lies, and the next cursor. One scan, nothing copied.
 
 use std::fmt;
 use std::ops::Range;
@@ -164,3 +158,71 @@ deserialize_by!(Key, deserialize_bytes, "a key", {
         Ok(Key(text.as_bytes().to_vec()))
     }
 });
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_keeps_each_record_as_sent_and_finds_the_next_cursor() {
+        for (body, records, next) in [
+            (r#"{"items":[],"pagination":{"nextCursor":null}}"#, vec![], None),
+            (r#"{"items":[],"pagination":{}}"#, vec![], None),
+            (r#"{"items":[],"pagination":{"nextCursor":""}}"#, vec![], None),
+            (r#"{"items":[ {"a" : 1.10} ,2],"pagination":{"nextCursor":"x"}}"#, vec![r#"{"a" : 1.10}"#, "2"], Some("x")),
+            (r#" {"pagination":{"nextCursor":"\u00e9","more":[{}]},"total":{"x":[1]},"items":[null]} "#, vec!["null"], Some("é")),
+            (r#"{"items":[1],"items":[2],"\ud800":0,"pagination":{"nextCursor":"x","nextCursor":null}}"#, vec!["2"], None),
+        ] {
+            let page = page(body.as_bytes().to_vec()).unwrap();
+            assert_eq!(page.records().collect::<Vec<_>>(), records, "{body}");
+            assert_eq!(page.next.as_ref().map(Cursor::as_str), next, "{body}");
+        }
+    }
+
+    #[test]
+    fn anything_else_is_malformed_and_says_how() {
+        for (body, wrong_shape) in [
+            ("", false),
+            ("<html>", false),
+            (r#"{"items":["#, false),
+            (r#"{"items":[{"a":}],"pagination":{}}"#, false),
+            (r#"{"items":[],"pagination":{}} x"#, false),
+            ("[]", true),
+            ("{}", true),
+            (r#"{"items":[]}"#, true),
+            (r#"{"items":[],"pagination":null}"#, true),
+            (r#"{"items":[],"pagination":[]}"#, true),
+            (r#"{"items":{},"pagination":{}}"#, true),
+            (r#"{"items":null,"pagination":{}}"#, true),
+            (r#"{"items":[],"pagination":{"nextCursor":1}}"#, true),
+            (r#"{"items":[],"pagination":{"nextCursor":{}}}"#, true),
+        ] {
+            let error = page(body.as_bytes().to_vec()).unwrap_err();
+            assert_eq!(matches!(error, MalformedPage::WrongShape(_)), wrong_shape, "{body} {error}");
+        }
+    }
+
+    #[test]
+    fn a_cursor_too_long_for_a_url_is_malformed() {
+        let body = format!(r#"{{"items":[],"pagination":{{"nextCursor":"{}"}}}}"#, "x".repeat(Cursor::MAX_BYTES + 1));
+        assert!(page(body.into_bytes()).is_err());
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf8_are_marked_and_their_neighbours_kept() {
+        let body = b"{\"items\":[{\"a\":1},{\"b\":\"\xff\xfe\"},{\"c\":2}],\"pagination\":{}}".to_vec();
+        let page = page(body).unwrap();
+        assert_eq!(page.len(), 3);
+        assert_eq!(page.records().nth(1), Some("{\"b\":\"\u{fffd}\u{fffd}\"}"));
+        assert_eq!(page.foreign_bytes(1).as_deref(), Some(b"{\"b\":\"\xff\xfe\"}".as_slice()));
+        assert_eq!((page.foreign_bytes(0), page.foreign_bytes(2)), (None, None));
+    }
+
+    #[test]
+    fn deep_nesting_and_long_strings_pass_through() {
+        let deep = format!("{}1{}", "[".repeat(50_000), "]".repeat(50_000));
+        let long = "x".repeat(1 << 20);
+        let body = format!(r#"{{"items":[{{"d":{deep}}},{{"l":"{long}"}}],"pagination":{{}}}}"#);
+        assert_eq!(page(body.into_bytes()).unwrap().len(), 2);
+    }
+}

@@ -1,0 +1,215 @@
+//! A record → the columns of a customer.
+
+use std::borrow::Cow;
+
+use super::columns::{COLUMNS, Column, Kind, OLDER_CONTACT_PERSON};
+use crate::json::{self, Node};
+
+/// A customer as read from a record.
+#[derive(Debug)]
+pub struct Customer<'a> {
+    /// The record's JSON tree, for comparing.
+    pub tree: Node<'a>,
+    /// `customerId`, never empty.
+    pub id: String,
+    /// One value for each of [`COLUMNS`], in their order; `None` is NULL.
+    pub values: Vec<Option<Value<'a>>>,
+    /// The users that have an id; one entry for each id, the last one sent.
+    pub users: Vec<User<'a>>,
+    /// JSON pointers of values whose type is not the documented one. `*` stands for any index.
+    pub drift: Vec<String>,
+}
+
+/// What goes into a column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value<'a> {
+    /// Text.
+    Text(Cow<'a, str>),
+    /// 0 or 1.
+    Bool(bool),
+}
+
+/// A row of `customer_users`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User<'a> {
+    /// `userId`.
+    pub id: Cow<'a, str>,
+    /// `name`.
+    pub name: Option<Cow<'a, str>>,
+    /// `role`.
+    pub role: Option<Cow<'a, str>>,
+}
+
+/// Reads a record.
+///
+/// # Errors
+/// The reason, if it has no readable `customerId`. Nothing else is fatal to a record.
+pub fn customer(raw: &str) -> Result<Customer<'_>, &'static str> {
+    let tree = Node::parse(raw).ok_or("the record is not JSON")?;
+    let id = customer_id(&tree)?;
+    let mut drift = Vec::new();
+    let mut values: Vec<_> = COLUMNS.iter().map(|column| read(&tree, column, &mut drift)).collect();
+    for (column, value) in COLUMNS.iter().zip(&mut values) {
+        if value.is_none() && column.name == OLDER_CONTACT_PERSON.name {
+            *value = read(&tree, &OLDER_CONTACT_PERSON, &mut drift);
+        }
+    }
+    let users = users(&tree, &mut drift);
+    drift.sort();
+    drift.dedup();
+    Ok(Customer { tree, id, values, users, drift })
+}
+
+/// The record's `customerId`.
+///
+/// # Errors
+/// The reason, if it isn't a non-empty string that can be a key.
+pub(super) fn customer_id(tree: &Node<'_>) -> Result<String, &'static str> {
+    if !matches!(tree.kind, json::Kind::Object(_)) {
+        return Err("the record is not an object");
+    }
+    let node = tree.member("customerId").ok_or("customerId is missing")?;
+    let json::Kind::String(text) = &node.kind else {
+        return Err(if node.is_null() { "customerId is null" } else { "customerId is not a string" });
+    };
+    // Replacing a lone surrogate could make two customers one.
+    let id = text.as_str().ok_or("customerId has a lone surrogate")?;
+    if id.is_empty() { Err("customerId is empty") } else { Ok(id.to_owned()) }
+}
+
+fn read<'a>(tree: &Node<'a>, column: &Column, drift: &mut Vec<String>) -> Option<Value<'a>> {
+    let mut node = tree;
+    for (depth, key) in column.path.iter().enumerate() {
+        if node.is_null() {
+            return None;
+        }
+        if !matches!(node.kind, json::Kind::Object(_)) {
+            drift.push(format!("/{}", column.path.get(..depth)?.join("/")));
+            return None;
+        }
+        node = node.member(key)?;
+    }
+    let value = match (&node.kind, column.kind) {
+        (json::Kind::String(text), Kind::Text) => Some(Value::Text(text.to_lossy())),
+        (json::Kind::Literal, Kind::Bool) if node.text == "true" => Some(Value::Bool(true)),
+        (json::Kind::Literal, Kind::Bool) if node.text == "false" => Some(Value::Bool(false)),
+        (json::Kind::Object(_), Kind::Object) => Some(Value::Text(Cow::Borrowed(node.text))),
+        _ => None,
+    };
+    if value.is_none() && !node.is_null() {
+        drift.push(format!("/{}", column.path.join("/")));
+    }
+    value
+}
+
+fn users<'a>(tree: &Node<'a>, drift: &mut Vec<String>) -> Vec<User<'a>> {
+    let mut users: Vec<User<'a>> = Vec::new();
+    let items = match tree.member("users").map(|node| (&node.kind, node)) {
+        Some((json::Kind::Array(items), _)) => items.as_slice(),
+        Some((_, node)) if !node.is_null() => {
+            drift.push("/users".to_owned());
+            &[]
+        }
+        _ => &[],
+    };
+    for item in items {
+        if !matches!(item.kind, json::Kind::Object(_)) {
+            drift.push("/users/*".to_owned());
+            continue;
+        }
+        let mut field = |key: &str| match item.member(key) {
+            Some(Node { kind: json::Kind::String(text), .. }) => Some(text.to_lossy()),
+            other => {
+                // A user's id is the one member that it must have.
+                if key == "userId" || other.is_some_and(|node| !node.is_null()) {
+                    drift.push(format!("/users/*/{key}"));
+                }
+                None
+            }
+        };
+        let (id, name, role) = (field("userId"), field("name"), field("role"));
+        if let Some(id) = id {
+            users.retain(|user| user.id != id);
+            users.push(User { id, name, role });
+        }
+    }
+    users
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn column<'a>(customer: &'a Customer<'_>, name: &str) -> Option<&'a str> {
+        let index = COLUMNS.iter().position(|column| column.name == name).unwrap();
+        match customer.values[index].as_ref()? {
+            Value::Text(text) => Some(text),
+            Value::Bool(true) => Some("1"),
+            Value::Bool(false) => Some("0"),
+        }
+    }
+
+    #[test]
+    fn a_full_record_fills_its_columns() {
+        let raw = r#"{"customerId":"c1","name":"Åsa \"\u00c5\" 🎉","contact":{"email":"a@b.se","msisdn":null},
+            "billing":{"autoPay":true,"address":{"zip":"00123"}},"contactPerson":{"userId":"u1"},
+            "users":[{"userId":"u1","name":"A","role":"OWNER"},{"userId":"u1","name":"B"}],
+            "metadata":{"n": 1.10},"newField":[1]}"#;
+        let customer = customer(raw).unwrap();
+        assert_eq!(customer.id, "c1");
+        for (name, value) in [
+            ("name", Some("Åsa \"Å\" 🎉")),
+            ("contact_email", Some("a@b.se")),
+            ("contact_msisdn", None),
+            ("billing_auto_pay", Some("1")),
+            ("billing_address_zip", Some("00123")),
+            ("contact_person_user_id", Some("u1")),
+            ("metadata", Some(r#"{"n": 1.10}"#)),
+            ("shipping_name", None),
+        ] {
+            assert_eq!(column(&customer, name), value, "{name}");
+        }
+        assert_eq!(customer.users, [User { id: "u1".into(), name: Some("B".into()), role: None }]);
+        assert_eq!(customer.drift, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_wrong_type_leaves_its_column_null_and_is_drift() {
+        for (raw, drift) in [
+            (r#"{"customerId":"c","name":1}"#, vec!["/name"]),
+            (r#"{"customerId":"c","billing":"x"}"#, vec!["/billing"]),
+            (r#"{"customerId":"c","billing":{"autoPay":"true","address":[]}}"#, vec!["/billing/address", "/billing/autoPay"]),
+            (r#"{"customerId":"c","metadata":[]}"#, vec!["/metadata"]),
+            (r#"{"customerId":"c","users":{}}"#, vec!["/users"]),
+            (r#"{"customerId":"c","users":[1,{"userId":2},{"userId":"u","role":0}]}"#, vec!["/users/*", "/users/*/role", "/users/*/userId"]),
+            (r#"{"customerId":"c","contact":null,"metadata":null,"users":null}"#, vec![]),
+        ] {
+            assert_eq!(customer(raw).unwrap().drift, drift, "{raw}");
+        }
+    }
+
+    #[test]
+    fn only_an_unreadable_customer_id_is_fatal() {
+        for (raw, reason) in [
+            ("[]", "the record is not an object"),
+            ("null", "the record is not an object"),
+            ("{}", "customerId is missing"),
+            (r#"{"customerId":null}"#, "customerId is null"),
+            (r#"{"customerId":7}"#, "customerId is not a string"),
+            (r#"{"customerId":""}"#, "customerId is empty"),
+            (r#"{"customerId":"\ud800"}"#, "customerId has a lone surrogate"),
+        ] {
+            assert_eq!(customer(raw).unwrap_err(), reason, "{raw}");
+        }
+        let odd = customer(r#"{"customerId":"a","customerId":"b\u0000","name":"\udfff"}"#).unwrap();
+        assert_eq!((odd.id.as_str(), column(&odd, "name")), ("b\0", Some("\u{fffd}")));
+    }
+
+    #[test]
+    fn older_servers_place_of_the_contact_person_is_read() {
+        let raw = r#"{"customerId":"c","contactPerson":null,"contactPersonUserId":"u9"}"#;
+        assert_eq!(column(&customer(raw).unwrap(), "contact_person_user_id"), Some("u9"));
+        let both = r#"{"customerId":"c","contactPerson":{"userId":"u1"},"contactPersonUserId":"u9"}"#;
+        assert_eq!(column(&customer(both).unwrap(), "contact_person_user_id"), Some("u1"));
+    }
+}

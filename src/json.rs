@@ -1,0 +1,501 @@
+//! JSON values as this program compares them: keys unordered, numbers as text, strings by their characters.
+//!
+//! `serde_json` splits and validates pages; what it can't do without losing data is keep the text of numbers (1.10, 2^63,
+//! 1e400) and strings with lone surrogates. So the tree here is built by a small reader over text that `serde_json`
+//! has already found valid. It never panics on anything, but on text that is not JSON its answer is `None` or arbitrary.
+
+use std::borrow::Cow;
+
+use xxhash_rust::xxh3::xxh3_128_with_seed;
+
+/// Containers nested deeper than this are compared by their text. It bounds the stack; real records are under 10 deep.
+const DEPTH_MAX: usize = 64;
+
+/// A record with more changed places than this has only its changed top-level members listed.
+const POINTERS_MAX: usize = 256;
+
+/// A JSON value and the text it was read from.
+#[derive(Debug, Clone)]
+pub struct Node<'a> {
+    /// The text as sent, without surrounding white space.
+    pub text: &'a str,
+    /// What it is.
+    pub kind: Kind<'a>,
+}
+
+/// The kinds of JSON values.
+#[derive(Debug, Clone)]
+pub enum Kind<'a> {
+    /// Members sorted by key; of a duplicate key, the last.
+    Object(Vec<(Text<'a>, Node<'a>)>),
+    /// Items in order.
+    Array(Vec<Node<'a>>),
+    /// A string, escapes resolved.
+    String(Text<'a>),
+    /// A number, `true`, `false` or `null`, or a container nested too deep: equal if its text is.
+    Literal,
+}
+
+/// A JSON string's characters. JSON allows lone surrogates (`"\ud800"`), Rust strings don't: such text is kept as WTF-8.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Text<'a>(Cow<'a, [u8]>);
+
+impl<'a> Text<'a> {
+    /// The text, or `None` if it has a lone surrogate.
+    pub fn as_str(&self) -> Option<&str> {
+        std::str::from_utf8(&self.0).ok()
+    }
+
+    /// The text, with U+FFFD in place of lone surrogates.
+    pub fn to_lossy(&self) -> Cow<'a, str> {
+        match &self.0 {
+            // Only a text with escapes can have a lone surrogate, and that is owned.
+            Cow::Borrowed(bytes) => String::from_utf8_lossy(bytes),
+            Cow::Owned(bytes) => Cow::Owned(lossy(bytes)),
+        }
+    }
+}
+
+/// WTF-8 → UTF-8. A lone surrogate is ED, A0 to BF, and one more byte.
+fn lossy(bytes: &[u8]) -> String {
+    let mut clean = bytes.to_vec();
+    for at in 0..clean.len().saturating_sub(2) {
+        if let [0xED, 0xA0..=0xBF, ..] = clean[at..] {
+            clean[at..at + 3].copy_from_slice("\u{fffd}".as_bytes());
+        }
+    }
+    String::from_utf8_lossy(&clean).into_owned()
+}
+
+impl<'a> Node<'a> {
+    /// Reads one value; `None` if the text is not one JSON value.
+    pub fn parse(text: &'a str) -> Option<Self> {
+        let mut reader = Reader { text, at: 0 };
+        reader.space();
+        let node = reader.value(0)?;
+        reader.space();
+        (reader.at == text.len()).then_some(node)
+    }
+
+    /// A member of an object by key.
+    pub fn member(&self, key: &str) -> Option<&Node<'a>> {
+        let Kind::Object(members) = &self.kind else { return None };
+        let index = members.binary_search_by(|(name, _)| name.0.as_ref().cmp(key.as_bytes())).ok()?;
+        members.get(index).map(|(_, node)| node)
+    }
+
+    /// True for `null`.
+    pub fn is_null(&self) -> bool {
+        matches!(self.kind, Kind::Literal) && self.text == "null"
+    }
+
+    /// A hash of the value: equal for equal values whatever their key order, white space and escapes.
+    pub fn content_hash(&self, seed: u64) -> u128 {
+        let mut canonical = Vec::with_capacity(self.text.len() + 256);
+        self.write_canonical(&mut canonical);
+        xxh3_128_with_seed(&canonical, seed)
+    }
+
+    // Tag, length, content: unambiguous without any quoting.
+    fn write_canonical(&self, out: &mut Vec<u8>) {
+        match &self.kind {
+            Kind::Object(members) => {
+                frame(out, b'{', members.len());
+                for (key, node) in members {
+                    frame(out, b':', key.0.len());
+                    out.extend_from_slice(&key.0);
+                    node.write_canonical(out);
+                }
+            }
+            Kind::Array(items) => {
+                frame(out, b'[', items.len());
+                for node in items {
+                    node.write_canonical(out);
+                }
+            }
+            Kind::String(text) => {
+                frame(out, b'"', text.0.len());
+                out.extend_from_slice(&text.0);
+            }
+            Kind::Literal => {
+                frame(out, b'#', self.text.len());
+                out.extend_from_slice(self.text.as_bytes());
+            }
+        }
+    }
+
+    /// The JSON pointers (RFC 6901) of the places where two values differ; empty if they are equal.
+    pub fn changed_pointers(before: &Self, after: &Self) -> Vec<String> {
+        let mut pointers = Vec::new();
+        diff(before, after, &mut String::new(), &mut pointers);
+        if pointers.len() > POINTERS_MAX {
+            for pointer in &mut pointers {
+                if let Some(end) = pointer.get(1..).and_then(|rest| rest.find('/')) {
+                    pointer.truncate(end + 1);
+                }
+            }
+            pointers.dedup();
+        }
+        pointers
+    }
+}
+
+impl PartialEq for Node<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.kind, &other.kind) {
+            (Kind::Object(a), Kind::Object(b)) => a == b,
+            (Kind::Array(a), Kind::Array(b)) => a == b,
+            (Kind::String(a), Kind::String(b)) => a == b,
+            (Kind::Literal, Kind::Literal) => self.text == other.text,
+            _ => false,
+        }
+    }
+}
+
+fn frame(out: &mut Vec<u8>, tag: u8, len: usize) {
+    out.push(tag);
+    out.extend_from_slice(&(len as u64).to_le_bytes());
+}
+
+fn diff(before: &Node<'_>, after: &Node<'_>, path: &mut String, out: &mut Vec<String>) {
+    let length = path.len();
+    match (&before.kind, &after.kind) {
+        (Kind::Object(a), Kind::Object(b)) => {
+            for (key, old) in a {
+                step(path, &key.to_lossy());
+                match b.binary_search_by(|(name, _)| name.cmp(key)).ok().and_then(|index| b.get(index)) {
+                    Some((_, new)) => diff(old, new, path, out),
+                    None => out.push(path.clone()),
+                }
+                path.truncate(length);
+            }
+            for (key, _) in b {
+                if a.binary_search_by(|(name, _)| name.cmp(key)).is_err() {
+                    step(path, &key.to_lossy());
+                    out.push(path.clone());
+                    path.truncate(length);
+                }
+            }
+        }
+        (Kind::Array(a), Kind::Array(b)) => {
+            for index in 0..a.len().max(b.len()) {
+                step(path, &index.to_string());
+                match (a.get(index), b.get(index)) {
+                    (Some(old), Some(new)) => diff(old, new, path, out),
+                    _ => out.push(path.clone()),
+                }
+                path.truncate(length);
+            }
+        }
+        _ if before == after => {}
+        _ => out.push(path.clone()),
+    }
+}
+
+fn step(path: &mut String, key: &str) {
+    path.push('/');
+    path.push_str(&key.replace('~', "~0").replace('/', "~1"));
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn space(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.at += 1;
+        }
+    }
+
+    /// Steps over `byte` and the white space after it, if it is next.
+    fn take(&mut self, byte: u8) -> bool {
+        let found = self.peek() == Some(byte);
+        if found {
+            self.at += 1;
+            self.space();
+        }
+        found
+    }
+
+    fn value(&mut self, depth: usize) -> Option<Node<'a>> {
+        let start = self.at;
+        let kind = match self.peek()? {
+            b'"' => Kind::String(self.string()?),
+            b'{' | b'[' if depth >= DEPTH_MAX => {
+                self.skip_container()?;
+                Kind::Literal
+            }
+            b'{' => Kind::Object(self.object(depth)?),
+            b'[' => Kind::Array(self.array(depth)?),
+            _ => {
+                while self.peek().is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.')) {
+                    self.at += 1;
+                }
+                (self.at > start).then_some(Kind::Literal)?
+            }
+        };
+        Some(Node { text: self.text.get(start..self.at)?, kind })
+    }
+
+    fn object(&mut self, depth: usize) -> Option<Vec<(Text<'a>, Node<'a>)>> {
+        let mut members = Vec::new();
+        self.take(b'{');
+        while self.peek()? == b'"' {
+            let key = self.string()?;
+            self.space();
+            if !self.take(b':') {
+                return None;
+            }
+            members.push((key, self.value(depth + 1)?));
+            self.space();
+            if !self.take(b',') {
+                break;
+            }
+        }
+        self.close(b'}')?;
+        // The sort is stable, so of equal keys the last one sent is the last one here.
+        members.sort_by(|(a, _), (b, _)| a.cmp(b));
+        members.reverse();
+        members.dedup_by(|(later, _), (kept, _)| later == kept);
+        members.reverse();
+        Some(members)
+    }
+
+    fn array(&mut self, depth: usize) -> Option<Vec<Node<'a>>> {
+        let mut items = Vec::new();
+        self.take(b'[');
+        while self.peek()? != b']' {
+            items.push(self.value(depth + 1)?);
+            self.space();
+            if !self.take(b',') {
+                break;
+            }
+        }
+        self.close(b']')?;
+        Some(items)
+    }
+
+    /// Steps over the closing bracket only: white space after it is not part of the value.
+    fn close(&mut self, bracket: u8) -> Option<()> {
+        (self.peek() == Some(bracket)).then(|| self.at += 1)
+    }
+
+    /// Steps over a container without reading it, however deep.
+    fn skip_container(&mut self) -> Option<()> {
+        let mut open = 0_usize;
+        loop {
+            match self.peek()? {
+                b'"' => {
+                    self.string()?;
+                    continue;
+                }
+                b'{' | b'[' => open += 1,
+                b'}' | b']' => open -= 1,
+                _ => {}
+            }
+            self.at += 1;
+            if open == 0 {
+                return Some(());
+            }
+        }
+    }
+
+    /// Reads a string; the next byte is its opening quote.
+    fn string(&mut self) -> Option<Text<'a>> {
+        let start = self.at + 1;
+        let rest = self.text.as_bytes().get(start..)?;
+        let plain = rest.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
+        if rest.get(plain) == Some(&b'"') {
+            self.at = start + plain + 1;
+            return Some(Text(Cow::Borrowed(rest.get(..plain)?)));
+        }
+        let mut out = rest.get(..plain)?.to_vec();
+        self.at = start + plain;
+        loop {
+            let run = self.text.as_bytes().get(self.at..)?;
+            let plain = run.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
+            out.extend_from_slice(run.get(..plain)?);
+            self.at += plain + 1;
+            if run.get(plain) == Some(&b'"') {
+                return Some(Text(Cow::Owned(out)));
+            }
+            self.escape(&mut out)?;
+        }
+    }
+
+    /// Reads what follows a backslash.
+    fn escape(&mut self, out: &mut Vec<u8>) -> Option<()> {
+        let byte = self.peek()?;
+        self.at += 1;
+        match byte {
+            b'"' | b'\\' | b'/' => out.push(byte),
+            b'b' => out.push(8),
+            b'f' => out.push(12),
+            b'n' => out.push(b'\n'),
+            b'r' => out.push(b'\r'),
+            b't' => out.push(b'\t'),
+            b'u' => {
+                let unit = self.hex()?;
+                let code = self.low_half(unit).unwrap_or(unit);
+                push_code(code, out);
+            }
+            _ => return None,
+        }
+        Some(())
+    }
+
+    fn hex(&mut self) -> Option<u32> {
+        let digits = self.text.get(self.at..self.at + 4)?;
+        self.at += 4;
+        u32::from_str_radix(digits, 16).ok()
+    }
+
+    /// The code point of a surrogate pair whose high half was `high`, if the low half follows.
+    fn low_half(&mut self, high: u32) -> Option<u32> {
+        if !(0xD800..0xDC00).contains(&high) || !self.text.get(self.at..)?.starts_with("\\u") {
+            return None;
+        }
+        let back = self.at;
+        self.at += 2;
+        match self.hex() {
+            Some(low) if (0xDC00..0xE000).contains(&low) => {
+                Some(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00))
+            }
+            _ => {
+                self.at = back;
+                None
+            }
+        }
+    }
+}
+
+/// Appends a code point, surrogates too (as WTF-8: three bytes that UTF-8 forbids).
+fn push_code(code: u32, out: &mut Vec<u8>) {
+    if let Some(character) = char::from_u32(code) {
+        out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+    } else {
+        out.extend_from_slice(&[0xE0 | (code >> 12) as u8, 0x80 | (code >> 6 & 0x3F) as u8, 0x80 | (code & 0x3F) as u8]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hash(text: &str) -> u128 {
+        Node::parse(text).unwrap().content_hash(7)
+    }
+
+    #[test]
+    fn values_are_equal_whatever_their_key_order_white_space_and_escapes() {
+        for (a, b) in [
+            (r#"{"a":1,"b":[true,null]}"#, "{ \"b\" : [ true , null ] ,\n\"a\":1 }"),
+            (r#"{"n":"é"}"#, r#"{"n":"\u00e9"}"#),
+            (r#"{"n":"🎉/"}"#, r#"{"n":"\ud83c\udf89\/"}"#),
+            (r#"{"a":1,"a":2}"#, r#"{"a":2}"#),
+            (r#"{"a":1,"b":0,"a":2,"a":3}"#, r#"{"b":0,"a":3}"#),
+            (r#""\ud800""#, r#""\uD800""#),
+            ("{}", " { } "),
+            ("[]", "[ ]"),
+        ] {
+            assert_eq!(Node::parse(a), Node::parse(b), "{a} {b}");
+            assert_eq!(hash(a), hash(b), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn values_differ_by_number_text_array_order_null_and_lone_surrogates() {
+        for (a, b) in [
+            ("1.10", "1.1"),
+            ("9223372036854775808", "9223372036854775807"),
+            ("1e400", "1E400"),
+            ("[1,2]", "[2,1]"),
+            (r#"{"a":null}"#, "{}"),
+            (r#""\ud800""#, r#""\ud801""#),
+            (r#""\ud800""#, r#""\ufffd""#),
+            (r#""1""#, "1"),
+            (r#"["a","b"]"#, r#"["ab",""]"#),
+            ("[[],[]]", "[[[]]]"),
+            ("{}", "[]"),
+        ] {
+            assert_ne!(Node::parse(a), Node::parse(b), "{a} {b}");
+            assert_ne!(hash(a), hash(b), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn pointers_name_what_changed() {
+        for (before, after, expected) in [
+            (r#"{"a":1}"#, r#"{"a":1}"#, vec![]),
+            (r#"{"a":1}"#, r#"{"a":2}"#, vec!["/a"]),
+            (r#"{"a":{"b":1,"c":2}}"#, r#"{"a":{"b":1,"c":3,"d":4}}"#, vec!["/a/c", "/a/d"]),
+            (r#"{"a":[1,2]}"#, r#"{"a":[1,3,4]}"#, vec!["/a/1", "/a/2"]),
+            (r#"{"a":{"b":1}}"#, r#"{"a":null}"#, vec!["/a"]),
+            (r#"{"a":null}"#, "{}", vec!["/a"]),
+            (r#"{"x/y":1,"m~n":1}"#, r#"{"x/y":2,"m~n":2}"#, vec!["/m~0n", "/x~1y"]),
+        ] {
+            let (old, new) = (Node::parse(before).unwrap(), Node::parse(after).unwrap());
+            assert_eq!(Node::changed_pointers(&old, &new), expected, "{before} {after}");
+        }
+    }
+
+    #[test]
+    fn a_record_that_changed_everywhere_lists_its_members_only() {
+        let list = |n: i32| (0..1000).map(|i| (i + n).to_string()).collect::<Vec<_>>().join(",");
+        let (a, b) = (format!(r#"{{"m":{{"l":[{}]}}}}"#, list(0)), format!(r#"{{"m":{{"l":[{}]}}}}"#, list(1)));
+        assert_eq!(Node::changed_pointers(&Node::parse(&a).unwrap(), &Node::parse(&b).unwrap()), ["/m"]);
+    }
+
+    #[test]
+    fn nesting_is_bounded_and_deep_values_still_compare() {
+        let deep = |inner: &str| format!("{}{inner}{}", "[".repeat(100_000), "]".repeat(100_000));
+        assert_eq!(Node::parse(&deep("1")), Node::parse(&deep("1")));
+        assert_ne!(Node::parse(&deep("1")), Node::parse(&deep("2")));
+    }
+
+    #[test]
+    fn text_that_is_not_json_gives_nothing_and_no_panic() {
+        for text in ["", "{", "[1", "\"a", "{\"a\"}", "{\"a\":}", "\"\\u12\"", "\"\\x\"", "[1 2]", "{\"a\":1,}x", "\"\\ud800\\u\""] {
+            assert_eq!(Node::parse(text), None, "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_survived(text in ".{0,80}") {
+            let _ = Node::parse(&text);
+        }
+
+        /// The tree agrees with `serde_json` wherever that is lossless.
+        #[test]
+        fn equality_agrees_with_serde_json(a in json(), b in json()) {
+            let (text_a, text_b) = (serde_json::to_string_pretty(&a).unwrap(), b.to_string());
+            let same = Node::parse(&text_a).unwrap() == Node::parse(&text_b).unwrap();
+            proptest::prop_assert_eq!(same, a == b);
+            proptest::prop_assert!(hash(&text_a) == hash(&a.to_string()));
+        }
+    }
+
+    fn json() -> impl proptest::strategy::Strategy<Value = serde_json::Value> {
+        use proptest::prelude::*;
+        let leaf = prop_oneof![
+            Just(serde_json::Value::Null),
+            any::<bool>().prop_map(Into::into),
+            (0..3_i64).prop_map(Into::into),
+            "[a-bé\"\\\\\n🎉]{0,3}".prop_map(Into::into),
+        ];
+        leaf.prop_recursive(4, 24, 3, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..3).prop_map(Into::into),
+                prop::collection::btree_map("[ab]", inner, 0..3)
+                    .prop_map(|map| serde_json::Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+}

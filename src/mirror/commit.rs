@@ -1,0 +1,194 @@
+//! A page into the mirror: rows, seen-marks, counters and the next cursor, in one transaction.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::rows::{self, Standing, Stamp};
+use super::{Mirror, Result, add_to_counts, quarantine, seen};
+use crate::model::{Cursor, Page, Timestamp, format_timestamp};
+
+/// What a page cost to fetch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Cost {
+    /// Size of the body in bytes, decompressed.
+    pub bytes: u64,
+    /// Requests that had to be repeated.
+    pub retries: u32,
+}
+
+/// What a page did to the mirror.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PageCommit {
+    /// The page's number in its pass, from 1.
+    pub page: i64,
+    /// Records on it.
+    pub records: i64,
+    /// Customers seen for the first time.
+    pub created: i64,
+    /// Customers whose content changed.
+    pub updated: i64,
+    /// Customers as they were.
+    pub unchanged: i64,
+    /// Tombstoned customers that came back.
+    pub restored: i64,
+    /// Records that could not be mirrored.
+    pub quarantined: i64,
+    /// JSON pointers of values of an undocumented type, and in how many of the new and changed records.
+    pub drift: BTreeMap<String, u64>,
+}
+
+/// What became of a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CommitOutcome {
+    /// It is in the mirror.
+    Committed(PageCommit),
+    /// Its next cursor is one that this pass has followed before: the listing runs in a circle. Nothing was written.
+    CursorRepeated {
+        /// The page that led there first.
+        first_page: i64,
+    },
+}
+
+impl Mirror {
+    /// Writes a page that was asked for with `asked`: all of it, or nothing.
+    ///
+    /// # Errors
+    /// If the mirror can't be written, or the page is not the one that the pass's checkpoint leads to.
+    pub fn commit_page(
+        &mut self,
+        pass_id: i64,
+        asked: Option<&Cursor>,
+        page: &Page,
+        cost: Cost,
+        now: Timestamp,
+    ) -> Result<CommitOutcome> {
+        let now = format_timestamp(now);
+        let (seed, mut expected_row) = (self.seed, self.expected_row);
+        let outcome = self.write(|tx| {
+            let number = next_page_number(tx, pass_id, asked)?;
+            if let Some(first_page) = page_that_led_to(tx, page.next.as_ref())? {
+                return Ok(CommitOutcome::CursorRepeated { first_page });
+            }
+            let mut writer = PageWriter {
+                connection: tx,
+                seed,
+                stamp: Stamp { pass_id, now: &now },
+                commit: PageCommit { page: number, ..PageCommit::default() },
+                seen: Vec::with_capacity(page.len()),
+                expected_row,
+            };
+            for (index, raw) in page.records().enumerate() {
+                writer.write_record(raw, page.foreign_bytes(index))?;
+            }
+            writer.finish(page.next.as_ref(), cost)?;
+            expected_row = writer.expected_row;
+            Ok(CommitOutcome::Committed(writer.commit))
+        })?;
+        self.expected_row = expected_row;
+        Ok(outcome)
+    }
+}
+
+/// The number of the page to commit; an error if `asked` is not where the pass stands.
+fn next_page_number(connection: &Connection, pass_id: i64, asked: Option<&Cursor>) -> rusqlite::Result<i64> {
+    let (pages, next_cursor): (i64, Option<String>) = connection
+        .prepare_cached("SELECT pages, next_cursor FROM passes WHERE pass_id = ?1 AND state = 'running'")?
+        .query_row([pass_id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    if next_cursor.as_deref() != asked.map(Cursor::as_str) || (pages > 0 && asked.is_none()) {
+        return Err(rusqlite::Error::QueryReturnedNoRows);
+    }
+    Ok(pages + 1)
+}
+
+/// The page of this pass that had the same next cursor.
+fn page_that_led_to(connection: &Connection, next: Option<&Cursor>) -> rusqlite::Result<Option<i64>> {
+    let Some(next) = next else { return Ok(None) };
+    connection
+        .prepare_cached("SELECT page FROM pass_pages WHERE next_cursor = ?1")?
+        .query_row([next.as_str()], |row| row.get(0))
+        .optional()
+}
+
+struct PageWriter<'a> {
+    connection: &'a Connection,
+    seed: u64,
+    stamp: Stamp<'a>,
+    commit: PageCommit,
+    seen: Vec<i64>,
+    expected_row: i64,
+}
+
+impl PageWriter<'_> {
+    fn write_record(&mut self, raw: &str, foreign: Option<Vec<u8>>) -> rusqlite::Result<()> {
+        self.commit.records += 1;
+        if let Some(bytes) = foreign {
+            return self.set_apart(raw, "bytes that are not UTF-8", Some(bytes));
+        }
+        let (row_id, read, count) = match rows::compare(self.connection, raw, self.seed, self.expected_row)? {
+            Standing::Unchanged(row_id) => (row_id, None, &mut self.commit.unchanged),
+            Standing::New(read) => (rows::insert(self.connection, &read, self.stamp)?, Some(read), &mut self.commit.created),
+            Standing::Changed(row_id, read) => {
+                rows::update(self.connection, row_id, &read, "updated", self.stamp)?;
+                (row_id, Some(read), &mut self.commit.updated)
+            }
+            Standing::Returned(row_id, read) => {
+                rows::update(self.connection, row_id, &read, "restored", self.stamp)?;
+                (row_id, Some(read), &mut self.commit.restored)
+            }
+            Standing::Unreadable(reason) => return self.set_apart(raw, reason, None),
+        };
+        *count += 1;
+        self.seen.push(row_id);
+        self.expected_row = row_id + 1;
+        if let Some(read) = read {
+            quarantine::heal(self.connection, &read.customer.id)?;
+            for pointer in read.customer.drift {
+                *self.commit.drift.entry(pointer).or_default() += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn set_apart(&mut self, raw: &str, reason: &str, foreign: Option<Vec<u8>>) -> rusqlite::Result<()> {
+        self.commit.quarantined += 1;
+        let place = quarantine::Place { stamp: self.stamp, page: self.commit.page, seed: self.seed };
+        let customer_id = quarantine::set_apart(self.connection, raw, reason, foreign, place)?;
+        if let Some(customer_id) = customer_id
+            && let Some(row_id) = rows::row_of(self.connection, &customer_id)?
+        {
+            self.seen.push(row_id);
+            self.expected_row = row_id + 1;
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, next: Option<&Cursor>, cost: Cost) -> rusqlite::Result<()> {
+        let next = next.map(Cursor::as_str);
+        let commit = &self.commit;
+        self.connection
+            .prepare_cached("INSERT INTO pass_pages (page, committed_at, next_cursor, seen) VALUES (?1, ?2, ?3, ?4)")?
+            .execute((commit.page, self.stamp.now, next, seen::encode(&mut self.seen)))?;
+        self.connection
+            .prepare_cached(
+                "UPDATE passes SET pages = ?2, next_cursor = ?3, records = records + ?4, created = created + ?5,
+                   updated = updated + ?6, unchanged = unchanged + ?7, restored = restored + ?8,
+                   quarantined = quarantined + ?9, retries = retries + ?10, bytes = bytes + ?11, error = NULL
+                 WHERE pass_id = ?1",
+            )?
+            .execute((
+                self.stamp.pass_id,
+                commit.page,
+                next,
+                commit.records,
+                commit.created,
+                commit.updated,
+                commit.unchanged,
+                commit.restored,
+                commit.quarantined,
+                cost.retries,
+                cost.bytes as i64,
+            ))?;
+        add_to_counts(self.connection, commit.created + commit.restored, -commit.restored)
+    }
+}

@@ -1,0 +1,130 @@
+//! What can go wrong with the mirror, as its callers must tell it apart.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::ErrorCode;
+
+use super::lock::Owner;
+
+/// Why the mirror could not be read or written. Nothing of a failed transaction is kept.
+#[derive(Debug, thiserror::Error)]
+pub enum MirrorError {
+    /// There is no file yet.
+    #[error("{}: no such mirror; `customer-mirror sync` creates it (is mirror.path right?)", path.display())]
+    Missing {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// The file, or its folder, can't be created or opened for writing.
+    #[error("{}: can't be opened for writing: {reason}; check that the folder exists and who owns it", path.display())]
+    NotWritable {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        reason: String,
+    },
+    /// The file, or its folder, can't be read.
+    #[error("{}: can't be read: {reason}", path.display())]
+    NotReadable {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        reason: String,
+    },
+    /// The file is something else.
+    #[error("{}: not a customer mirror ({reason}); point mirror.path at another file, this one was left as it is", path.display())]
+    NotAMirror {
+        /// The file.
+        path: PathBuf,
+        /// What it is instead.
+        reason: String,
+    },
+    /// The mirror holds the customers of another source.
+    #[error("{}: is the mirror of {owner}, not of {asked}; use another mirror.path for another source", path.display())]
+    OtherSource {
+        /// The file.
+        path: PathBuf,
+        /// The source it belongs to.
+        owner: String,
+        /// The source in the configuration.
+        asked: String,
+    },
+    /// A later version of the program wrote it.
+    #[error("{}: has schema version {found}, this program knows up to {known}; upgrade customer-mirror", path.display())]
+    TooNew {
+        /// The file.
+        path: PathBuf,
+        /// The file's schema version.
+        found: i64,
+        /// The latest version known here.
+        known: i64,
+    },
+    /// Another process writes to it.
+    #[error("{}: in use by another customer-mirror: {}", path.display(), describe(owner.as_ref()))]
+    Locked {
+        /// The mirror.
+        path: PathBuf,
+        /// Who has it, if it could be read.
+        owner: Option<Owner>,
+    },
+    /// Another program holds a write transaction on it.
+    #[error("{}: another program holds a write transaction on it; end that and try again", path.display())]
+    Busy {
+        /// The mirror.
+        path: PathBuf,
+    },
+    /// Full disk, I/O error, or a damaged file.
+    #[error("{}: {reason}", path.display())]
+    Storage {
+        /// The mirror.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+    /// SQL that should always work did not: a bug, or a mirror that was altered by hand.
+    #[error("{}: unexpected database error: {error}", path.display())]
+    Unexpected {
+        /// The mirror.
+        path: PathBuf,
+        /// SQLite's error.
+        error: rusqlite::Error,
+    },
+}
+
+fn describe(owner: Option<&Owner>) -> String {
+    owner.map_or_else(
+        || "another process".to_owned(),
+        |owner| format!("`{}`, process {}, since {}", owner.command, owner.pid, owner.started_at),
+    )
+}
+
+impl MirrorError {
+    /// Sorts an error of SQLite.
+    pub(super) fn from_sqlite(path: &Path, error: rusqlite::Error) -> Self {
+        let path = path.to_owned();
+        let storage = |reason: &str| Self::Storage { path: path.clone(), reason: reason.to_owned() };
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => storage("the disk is full; nothing was lost: free some space and run again"),
+            Some(ErrorCode::SystemIoFailure) => storage(&format!("I/O error ({error}); check the disk and its file system")),
+            Some(ErrorCode::DatabaseCorrupt) => {
+                storage(&format!("the file is damaged ({error}); move it away and run `customer-mirror sync` to make a new one"))
+            }
+            Some(ErrorCode::NotADatabase) => Self::NotAMirror { path, reason: "it is no SQLite database".to_owned() },
+            Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+                Self::NotWritable { path, reason: error.to_string() }
+            }
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy { path },
+            _ => Self::Unexpected { path, error },
+        }
+    }
+
+    /// Sorts an error of the file system.
+    pub(super) fn from_io(path: &Path, error: &std::io::Error) -> Self {
+        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+        let path = path.to_owned();
+        if matches!(error.kind(), StorageFull | QuotaExceeded) {
+            return Self::Storage { path, reason: "the disk is full; free some space and run again".to_owned() };
+        }
+        Self::NotWritable { path, reason: error.to_string() }
+    }
+}

@@ -1,0 +1,95 @@
+//! The end of a proven walk: absences are judged, confirmed ones become tombstones, the pass is complete. One transaction.
+
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use super::rows::Stamp;
+use super::{Mirror, Result, meta, quarantine, sweep};
+use crate::config::{Changes, Deletions};
+use crate::model::{PassReport, SweepState, Timestamp, format_timestamp};
+use crate::plan::{self, Absences, CompletenessProof, Sweep};
+
+/// How a pass ended.
+#[derive(Debug, Clone)]
+pub struct Finished {
+    /// Its row.
+    pub report: PassReport,
+    /// Customers that wait for the operator's decision.
+    pub held: u64,
+}
+
+impl Mirror {
+    /// Completes a pass whose walk is proven.
+    pub fn finish_pass(
+        &mut self,
+        pass_id: i64,
+        _proof: &CompletenessProof,
+        deletions: &Deletions,
+        changes: &Changes,
+        now: Timestamp,
+    ) -> Result<Finished> {
+        let stamp_text = format_timestamp(now);
+        let held = self.write(|tx| {
+            let stamp = Stamp { pass_id, now: &stamp_text };
+            supersede_held(tx)?;
+            let (state, deleted, held) = judge(tx, deletions, stamp)?;
+            tx.execute(
+                "UPDATE passes SET state = 'complete', finished_at = ?2, deleted = ?3, sweep = ?4, error = NULL WHERE pass_id = ?1",
+                (pass_id, stamp.now, deleted as i64, state.as_str()),
+            )?;
+            tx.execute("DELETE FROM pass_pages", [])?;
+            if let Some(keep) = changes.keep {
+                forget_changes(tx, keep, now)?;
+            }
+            Ok(held)
+        })?;
+        Ok(Finished { report: self.pass_report(pass_id)?, held })
+    }
+}
+
+/// Counts, decides and acts; returns the sweep's state, the tombstones made and the customers held.
+fn judge(tx: &Connection, limits: &Deletions, stamp: Stamp<'_>) -> rusqlite::Result<(SweepState, u64, u64)> {
+    let unreadable = quarantine::unreadable_in_pass(tx, stamp.pass_id)?;
+    sweep::reset_seen(tx)?;
+    if unreadable == 0 {
+        sweep::count_absences(tx)?;
+    }
+    let confirmed = sweep::confirmed(tx, limits.confirm_passes)?;
+    let live: i64 = meta(tx, "live_customers")?.unwrap_or_default();
+    let records: i64 =
+        tx.query_row("SELECT records FROM passes WHERE pass_id = ?1", [stamp.pass_id], |row| row.get(0))?;
+    let found = Absences { live: live.max(0) as u64, confirmed, saw_any: records > 0, unreadable };
+    match plan::sweep(found, limits) {
+        Sweep::Skip => Ok((SweepState::None, 0, 0)),
+        Sweep::Tombstone => Ok((SweepState::Done, sweep::tombstone_confirmed(tx, limits.confirm_passes, stamp)?, 0)),
+        Sweep::Hold => {
+            sweep::hold(tx, limits.confirm_passes)?;
+            Ok((SweepState::Held, 0, confirmed))
+        }
+        Sweep::HoldAll => {
+            sweep::hold(tx, 0)?;
+            Ok((SweepState::Held, 0, sweep::confirmed(tx, 0)?))
+        }
+    }
+}
+
+/// A sweep held by an earlier pass is judged afresh by this one.
+fn supersede_held(tx: &Connection) -> rusqlite::Result<()> {
+    tx.execute("UPDATE passes SET sweep = 'superseded' WHERE sweep = 'held'", [])?;
+    tx.execute("UPDATE absences SET held = 0 WHERE held = 1", []).map(drop)
+}
+
+/// Deletes changes older than `keep`. Reads no more of the feed than it deletes: the oldest come first.
+fn forget_changes(tx: &Connection, keep: Duration, now: Timestamp) -> rusqlite::Result<()> {
+    let Some(cutoff) = chrono::TimeDelta::from_std(keep).ok().and_then(|keep| now.checked_sub_signed(keep)) else {
+        return Ok(());
+    };
+    tx.execute(
+        "DELETE FROM customer_changes WHERE seq < ifnull(
+           (SELECT seq FROM customer_changes WHERE changed_at >= ?1 ORDER BY seq LIMIT 1),
+           (SELECT ifnull(max(seq), 0) + 1 FROM customer_changes))",
+        [format_timestamp(cutoff)],
+    )
+    .map(drop)
+}

@@ -1,0 +1,129 @@
+//! One process writes at a time: an advisory lock on a file beside the mirror, which also says who holds it.
+//!
+//! The kernel drops the lock when the process ends, however it ends. The file stays: removing it would be a race.
+
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use chrono::Utc;
+use serde::{Deserialize, Serialize};
+
+use super::error::MirrorError;
+use crate::model::format_timestamp;
+
+/// `status` takes the lock for an instant to see whether it is free, so a first refusal may be that.
+const ATTEMPTS: u32 = 10;
+const ATTEMPT_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Who holds the lock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// Its process id.
+    pub pid: u32,
+    /// When it took the lock.
+    pub started_at: String,
+    /// What it does: `customer-mirror sync`.
+    pub command: String,
+}
+
+/// The lock, held as long as this lives.
+#[derive(Debug)]
+pub(super) struct Lock {
+    file: File,
+}
+
+impl Lock {
+    /// Takes the lock for the mirror at `path`.
+    ///
+    /// # Errors
+    /// [`MirrorError::Locked`] with the owner, or an error of the file system.
+    pub(super) fn acquire(path: &Path, command: &str) -> Result<Self, MirrorError> {
+        let lock_path = path_beside(path);
+        let io = |error| MirrorError::from_io(&lock_path, &error);
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(super::FILE_MODE)
+            .open(&lock_path)
+            .map_err(io)?;
+        let mut attempt = 1;
+        while let Err(error) = file.try_lock() {
+            match error {
+                TryLockError::Error(error) => return Err(io(error)),
+                TryLockError::WouldBlock if attempt == ATTEMPTS => {
+                    return Err(MirrorError::Locked { path: path.to_owned(), owner: read_owner(&mut file) });
+                }
+                TryLockError::WouldBlock => {
+                    attempt += 1;
+                    std::thread::sleep(ATTEMPT_INTERVAL);
+                }
+            }
+        }
+        let owner =
+            Owner { pid: std::process::id(), started_at: format_timestamp(Utc::now()), command: command.to_owned() };
+        let text = serde_json::to_string(&owner).unwrap_or_default();
+        file.set_len(0).and_then(|()| file.write_all(text.as_bytes())).map_err(io)?;
+        Ok(Self { file })
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // A file that names nobody is clearer than one that names a process long gone.
+        let _ = self.file.set_len(0);
+    }
+}
+
+/// Who holds the lock of the mirror at `path` now; `Ok(None)` if nobody does.
+///
+/// # Errors
+/// `Err` with what is known if somebody does but can't be read.
+pub(super) fn owner(path: &Path) -> Option<Owner> {
+    let mut file = File::open(path_beside(path)).ok()?;
+    match file.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => Some(read_owner(&mut file).unwrap_or(Owner {
+            pid: 0,
+            started_at: String::new(),
+            command: "another process".to_owned(),
+        })),
+        _ => None,
+    }
+}
+
+fn read_owner(file: &mut File) -> Option<Owner> {
+    let mut text = String::new();
+    file.rewind().ok()?;
+    file.take(4096).read_to_string(&mut text).ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+fn path_beside(path: &Path) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(".lock");
+    name.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_process_is_told_who_has_the_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("m.db");
+        assert_eq!(owner(&path), None);
+        let held = Lock::acquire(&path, "customer-mirror sync").unwrap();
+        assert_eq!(owner(&path).unwrap().pid, std::process::id());
+        let error = Lock::acquire(&path, "x").unwrap_err();
+        assert!(error.to_string().contains(&format!("`customer-mirror sync`, process {}", std::process::id())), "{error}");
+        drop(held);
+        assert_eq!(owner(&path), None);
+        Lock::acquire(&path, "x").unwrap();
+    }
+}

@@ -1,0 +1,172 @@
+//! The SQLite mirror: the only room that writes it, and every write is one transaction that leaves a true state.
+//!
+//! [`Mirror`] is the one writer, and holds the lock. [`Reader`]s stand beside it (WAL) and never wait for it.
+//! A page's rows, seen-marks, counters and next cursor go in together ([`Mirror::commit_page`]); so do the judgement
+//! at the end of a walk and its tombstones ([`Mirror::finish_pass`]).
+
+mod commit;
+mod error;
+mod finish;
+mod lock;
+mod passes;
+mod preview;
+mod quarantine;
+mod read;
+mod rows;
+mod schema;
+mod seen;
+mod sweep;
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, types::FromSql, types::ToSql};
+
+pub use commit::{CommitOutcome, Cost, PageCommit};
+pub use error::MirrorError;
+pub use finish::Finished;
+pub use lock::Owner;
+pub use passes::{Checkpoint, Standing};
+pub use preview::{Preview, PreviewReport};
+pub use quarantine::{Quarantined, Retried};
+pub use read::{Freshness, HeldSweep, LockStatus, MirrorStatus, Reader, Status};
+pub use schema::SCHEMA_VERSION;
+pub use sweep::Decided;
+
+/// Owner and group only: the mirror is personal data.
+const FILE_MODE: u32 = 0o640;
+const FOLDER_MODE: u32 = 0o750;
+
+/// The one writer of a mirror file.
+#[derive(Debug)]
+pub struct Mirror {
+    connection: Connection,
+    path: PathBuf,
+    /// Keys the hashes, so that nobody can prepare two records that this mirror would take for the same.
+    seed: u64,
+    /// The row id that the next record is expected to have, if the listing's order is as before.
+    expected_row: i64,
+    _lock: lock::Lock,
+}
+
+type Result<T> = std::result::Result<T, MirrorError>;
+
+impl Mirror {
+    /// Opens the mirror of `source`, creating or migrating it, and takes the lock. `command` names the holder to others.
+    ///
+    /// # Errors
+    /// If it is locked, belongs to another source, is no mirror, or can't be written.
+    pub fn open_or_create(path: &Path, source: &str, command: &str) -> Result<Self> {
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            create_folder(folder)?;
+        }
+        Self::open_locked(path, Some(source), command)
+    }
+
+    /// Opens a mirror that is there, whatever its source, and takes the lock.
+    ///
+    /// # Errors
+    /// [`MirrorError::Missing`] if there is none, else as [`Mirror::open_or_create`].
+    pub fn open_existing(path: &Path, command: &str) -> Result<Self> {
+        if !path.exists() {
+            return Err(MirrorError::Missing { path: path.to_owned() });
+        }
+        Self::open_locked(path, None, command)
+    }
+
+    fn open_locked(path: &Path, source: Option<&str>, command: &str) -> Result<Self> {
+        let lock = lock::Lock::acquire(path, command)?;
+        create_file(path)?;
+        let connection = schema::open_for_writing(path)?;
+        let mut mirror = Self { connection, path: path.to_owned(), seed: 0, expected_row: 1, _lock: lock };
+        if let Some(source) = source {
+            mirror.claim(source)?;
+        }
+        let seed: i64 = mirror.meta("hash_seed")?.unwrap_or_default();
+        mirror.seed = seed.cast_unsigned();
+        Ok(mirror)
+    }
+
+    /// Writes the source into a new mirror; refuses the mirror of another.
+    fn claim(&mut self, source: &str) -> Result<()> {
+        match self.meta::<String>("source")? {
+            None => self.write(|tx| set_meta(tx, "source", &source)),
+            Some(owner) if owner == source => Ok(()),
+            Some(owner) => {
+                Err(MirrorError::OtherSource { path: self.path.clone(), owner, asked: source.to_owned() })
+            }
+        }
+    }
+
+    /// The mirror's file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// One transaction: all of `work` or nothing of it.
+    fn write<T>(&mut self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T> {
+        let result = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).and_then(|tx| {
+            let value = work(&tx)?;
+            tx.commit()?;
+            Ok(value)
+        });
+        result.map_err(|error| MirrorError::from_sqlite(&self.path, error))
+    }
+
+    fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        work(&self.connection).map_err(|error| MirrorError::from_sqlite(&self.path, error))
+    }
+
+    fn meta<T: FromSql>(&self, key: &str) -> Result<Option<T>> {
+        self.read(|connection| meta(connection, key))
+    }
+}
+
+fn meta<T: FromSql>(connection: &Connection, key: &str) -> rusqlite::Result<Option<T>> {
+    connection.prepare_cached("SELECT value FROM mirror_meta WHERE key = ?1")?.query_row([key], |row| row.get(0)).optional()
+}
+
+fn set_meta(connection: &Connection, key: &str, value: &dyn ToSql) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("INSERT INTO mirror_meta VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value")?
+        .execute((key, value))?;
+    Ok(())
+}
+
+fn remove_meta(connection: &Connection, key: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached("DELETE FROM mirror_meta WHERE key = ?1")?.execute([key])?;
+    Ok(())
+}
+
+/// Adds to the counts of live and deleted customers, which are kept so that asking for them reads no table.
+fn add_to_counts(connection: &Connection, live: i64, deleted: i64) -> rusqlite::Result<()> {
+    let mut add = connection.prepare_cached("UPDATE mirror_meta SET value = value + ?2 WHERE key = ?1")?;
+    for (key, change) in [("live_customers", live), ("deleted_customers", deleted)] {
+        if change != 0 {
+            add.execute((key, change))?;
+        }
+    }
+    Ok(())
+}
+
+fn create_folder(folder: &Path) -> Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(FOLDER_MODE)
+        .create(folder)
+        .map_err(|error| MirrorError::from_io(folder, &error))
+}
+
+/// Makes the file with its mode before SQLite would with the umask's; its -wal and -shm take over the mode.
+fn create_file(path: &Path) -> Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(FILE_MODE)
+        .open(path)
+        .map(drop)
+        .map_err(|error| MirrorError::from_io(path, &error))
+}

@@ -1,0 +1,143 @@
+//! Where a record goes that can't be mirrored: kept with its bytes and the reason until it can be, never lost.
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, Row};
+use serde::Serialize;
+use xxhash_rust::xxh3::xxh3_128_with_seed;
+
+use super::rows::{self, Stamp, Standing};
+use super::{Mirror, Result, add_to_counts};
+use crate::json::{Kind, Node};
+use crate::model::{Timestamp, format_timestamp};
+
+/// A row of `quarantine`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Quarantined {
+    /// Its number.
+    pub id: i64,
+    /// The pass that met it last.
+    pub pass_id: Option<i64>,
+    /// The page it was on.
+    pub page: Option<i64>,
+    /// Its customerId, if that is readable.
+    pub customer_id: Option<String>,
+    /// Why it can't be mirrored.
+    pub reason: String,
+    /// The record as sent; U+FFFD stands for bytes that are not UTF-8.
+    pub raw: String,
+    /// When it was met last.
+    pub at: String,
+}
+
+/// What trying the quarantined records again came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Retried {
+    /// Records that are in the mirror now.
+    pub mirrored: u64,
+    /// Records that are still unreadable.
+    pub remaining: u64,
+}
+
+/// Where a record was met.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) stamp: Stamp<'a>,
+    pub(super) page: i64,
+    pub(super) seed: u64,
+}
+
+/// Keeps a bad record; one that is there already only gets its new pass and page. Returns its customerId if that can be read.
+pub(super) fn set_apart(
+    connection: &Connection,
+    raw: &str,
+    reason: &str,
+    foreign: Option<Vec<u8>>,
+    place: Place<'_>,
+) -> rusqlite::Result<Option<String>> {
+    let customer_id = readable_id(raw, foreign.is_some());
+    let bytes = foreign.as_deref().unwrap_or(raw.as_bytes());
+    let raw_hash = xxh3_128_with_seed(bytes, place.seed).to_le_bytes();
+    let stored = foreign.map_or_else(|| Value::Text(raw.to_owned()), Value::Blob);
+    connection
+        .prepare_cached(
+            "INSERT INTO quarantine (pass_id, page, customer_id, reason, raw, at, raw_hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+             ON CONFLICT (raw_hash) DO UPDATE SET pass_id = excluded.pass_id, page = excluded.page,
+               reason = excluded.reason, at = excluded.at",
+        )?
+        .execute((place.stamp.pass_id, place.page, &customer_id, reason, stored, place.stamp.now, raw_hash))?;
+    Ok(customer_id)
+}
+
+/// A bad record's customerId, if it has one that can be believed.
+pub(super) fn readable_id(raw: &str, repaired: bool) -> Option<String> {
+    let tree = Node::parse(raw)?;
+    let Kind::String(text) = &tree.member("customerId")?.kind else { return None };
+    let id = text.as_str()?;
+    // In a record with foreign bytes, U+FFFD may stand for any of them.
+    let doubtful = id.is_empty() || (repaired && id.contains(char::REPLACEMENT_CHARACTER));
+    (!doubtful).then(|| id.to_owned())
+}
+
+/// Drops what is quarantined of a customer that has been mirrored now.
+pub(super) fn heal(connection: &Connection, customer_id: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached("DELETE FROM quarantine WHERE customer_id = ?1")?.execute([customer_id]).map(drop)
+}
+
+/// How many records of this pass have no readable customerId.
+pub(super) fn unreadable_in_pass(connection: &Connection, pass_id: i64) -> rusqlite::Result<u64> {
+    connection.query_row(
+        "SELECT count(*) FROM quarantine WHERE pass_id = ?1 AND customer_id IS NULL",
+        [pass_id],
+        |row| row.get::<_, i64>(0).map(|count| count as u64),
+    )
+}
+
+pub(super) fn from_row(row: &Row<'_>) -> rusqlite::Result<Quarantined> {
+    let raw = row.get_ref("raw")?;
+    Ok(Quarantined {
+        id: row.get("id")?,
+        pass_id: row.get("pass_id")?,
+        page: row.get("page")?,
+        customer_id: row.get("customer_id")?,
+        reason: row.get("reason")?,
+        raw: raw.as_bytes().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default(),
+        at: row.get("at")?,
+    })
+}
+
+impl Mirror {
+    /// Tries each quarantined record again, as a newer version of the program may understand it. A record whose
+    /// customer the mirror has is not written over it: what the walk found since is newer.
+    pub fn retry_quarantine(&mut self, now: Timestamp) -> Result<Retried> {
+        let now = format_timestamp(now);
+        let seed = self.seed;
+        self.write(|tx| {
+            let mut retried = Retried::default();
+            let mut last_id = 0;
+            loop {
+                let next = tx
+                    .prepare_cached("SELECT * FROM quarantine WHERE id > ?1 ORDER BY id LIMIT 1")?
+                    .query_map([last_id], |row| {
+                        Ok((from_row(row)?, matches!(row.get_ref("raw")?, rusqlite::types::ValueRef::Text(_))))
+                    })?
+                    .next()
+                    .transpose()?;
+                let Some((record, is_text)) = next else { return Ok(retried) };
+                last_id = record.id;
+                let stamp = Stamp { pass_id: record.pass_id.unwrap_or_default(), now: &now };
+                match rows::compare(tx, &record.raw, seed, 0)? {
+                    _ if !is_text => retried.remaining += 1,
+                    Standing::Unreadable(_) => retried.remaining += 1,
+                    standing => {
+                        if let Standing::New(read) = standing {
+                            rows::insert(tx, &read, stamp)?;
+                            add_to_counts(tx, 1, 0)?;
+                        }
+                        tx.execute("DELETE FROM quarantine WHERE id = ?1", [record.id])?;
+                        retried.mirrored += 1;
+                    }
+                }
+            }
+        })
+    }
+}

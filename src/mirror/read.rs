@@ -1,0 +1,171 @@
+//! Readers beside the writer: they never wait for it, and see the mirror as some commit left it.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OptionalExtension};
+use serde::Serialize;
+
+use super::lock::{self, Owner};
+use super::passes::{PASS_COLUMNS, pass_from_row, running_pass};
+use super::quarantine::{self, Quarantined};
+use super::{MirrorError, Result, SCHEMA_VERSION, meta, schema};
+use crate::model::PassReport;
+
+/// How many passes `status` looks back.
+const LAST_PASSES: i64 = 10;
+
+/// A read-only connection to a mirror.
+#[derive(Debug)]
+pub struct Reader {
+    connection: Connection,
+    path: PathBuf,
+}
+
+/// Everything that `status` shows, in the shape of its JSON.
+#[derive(Debug, Clone, Serialize)]
+pub struct Status {
+    /// The mirror as a whole.
+    pub mirror: MirrorStatus,
+    /// The last complete pass; all `null` before there is one.
+    pub freshness: Freshness,
+    /// The pass under way, or interrupted and able to go on.
+    pub running_pass: Option<PassReport>,
+    /// The latest passes, the newest first.
+    pub last_passes: Vec<PassReport>,
+    /// The sweep that waits for a decision.
+    pub held_sweep: Option<HeldSweep>,
+    /// Records in quarantine.
+    pub quarantined: i64,
+    /// referenceIds held by more than one live customer.
+    pub reference_conflicts: i64,
+    /// Who writes to the mirror now.
+    pub lock: LockStatus,
+    /// When the schedule asks for the next pass; filled in by the caller, who knows the schedule.
+    pub next_due_at: Option<String>,
+}
+
+/// The mirror as a whole.
+#[derive(Debug, Clone, Serialize)]
+pub struct MirrorStatus {
+    /// Its file.
+    pub path: String,
+    /// Base URL and filter that it mirrors.
+    pub source: Option<String>,
+    /// Its schema version.
+    pub schema_version: i64,
+    /// Live customers.
+    pub live: i64,
+    /// Tombstones.
+    pub deleted: i64,
+}
+
+/// How old the mirror is. It holds every change made before `started_at`.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Freshness {
+    /// The last complete pass.
+    pub pass_id: Option<i64>,
+    /// When it began.
+    pub started_at: Option<String>,
+    /// When it ended.
+    pub finished_at: Option<String>,
+    /// Seconds since it began.
+    pub age_seconds: Option<i64>,
+}
+
+/// A sweep that waits for `deletions approve` or `deletions discard`.
+#[derive(Debug, Clone, Serialize)]
+pub struct HeldSweep {
+    /// The pass that found the absences.
+    pub pass_id: i64,
+    /// How many customers would become tombstones.
+    pub customers: i64,
+}
+
+/// The lock's owner; `null` if the mirror is free.
+pub type LockStatus = Option<Owner>;
+
+impl Reader {
+    /// Opens a mirror for reading.
+    ///
+    /// # Errors
+    /// [`MirrorError::Missing`] if there is none; or if it is something else, or newer than this program.
+    pub fn open(path: &Path) -> Result<Self> {
+        Ok(Self { connection: schema::open_for_reading(path)?, path: path.to_owned() })
+    }
+
+    /// The connection, for queries of the caller's own.
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        work(&self.connection).map_err(|error| MirrorError::from_sqlite(&self.path, error))
+    }
+
+    /// Everything that `status` shows but the schedule. One snapshot.
+    pub fn status(&self) -> Result<Status> {
+        let lock = lock::owner(&self.path);
+        self.read(|connection| {
+            let tx = connection.unchecked_transaction()?;
+            let count = |sql: &str| tx.query_row(sql, [], |row| row.get::<_, i64>(0));
+            Ok(Status {
+                mirror: MirrorStatus {
+                    path: self.path.display().to_string(),
+                    source: meta(&tx, "source")?,
+                    schema_version: SCHEMA_VERSION,
+                    live: meta(&tx, "live_customers")?.unwrap_or_default(),
+                    deleted: meta(&tx, "deleted_customers")?.unwrap_or_default(),
+                },
+                freshness: freshness(&tx)?,
+                running_pass: running_pass(&tx)?,
+                last_passes: last_passes(&tx)?,
+                held_sweep: held_sweep(&tx)?,
+                quarantined: count("SELECT count(*) FROM quarantine")?,
+                reference_conflicts: count("SELECT count(*) FROM reference_conflicts")?,
+                lock,
+                next_due_at: None,
+            })
+        })
+    }
+
+    /// The sweep that waits for a decision.
+    pub fn held_sweep(&self) -> Result<Option<HeldSweep>> {
+        self.read(held_sweep)
+    }
+
+    /// A quarantined record by its number.
+    pub fn quarantined(&self, id: i64) -> Result<Option<Quarantined>> {
+        self.read(|connection| {
+            connection.query_row("SELECT * FROM quarantine WHERE id = ?1", [id], quarantine::from_row).optional()
+        })
+    }
+
+    /// Makes an error of a query of the caller's own one of the mirror's.
+    pub fn sorted(&self, error: rusqlite::Error) -> MirrorError {
+        MirrorError::from_sqlite(&self.path, error)
+    }
+}
+
+fn freshness(connection: &Connection) -> rusqlite::Result<Freshness> {
+    connection.query_row("SELECT pass_id, started_at, finished_at, age_seconds FROM mirror_freshness", [], |row| {
+        Ok(Freshness {
+            pass_id: row.get(0)?,
+            started_at: row.get(1)?,
+            finished_at: row.get(2)?,
+            age_seconds: row.get(3)?,
+        })
+    })
+}
+
+fn last_passes(connection: &Connection) -> rusqlite::Result<Vec<PassReport>> {
+    connection
+        .prepare(&format!("SELECT {PASS_COLUMNS} FROM passes ORDER BY pass_id DESC LIMIT {LAST_PASSES}"))?
+        .query_map([], pass_from_row)?
+        .collect()
+}
+
+fn held_sweep(connection: &Connection) -> rusqlite::Result<Option<HeldSweep>> {
+    let Some(pass_id) = super::sweep::held_pass(connection)? else { return Ok(None) };
+    let customers = connection.query_row("SELECT count(*) FROM absences WHERE held = 1", [], |row| row.get(0))?;
+    Ok(Some(HeldSweep { pass_id, customers }))
+}

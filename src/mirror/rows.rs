@@ -1,0 +1,201 @@
+//! What a record is to the mirror, and writing it: rows of `customers`, `customer_users`, `customer_state`, `customer_changes`.
+
+use std::sync::LazyLock;
+
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OptionalExtension, params_from_iter};
+use xxhash_rust::xxh3::xxh3_128_with_seed;
+
+use crate::decode::{self, COLUMNS, Customer, Value};
+use crate::json::Node;
+
+/// What a record is, compared with the mirror.
+#[derive(Debug)]
+pub(super) enum Standing<'a> {
+    /// The same value as in the mirror. Its row id.
+    Unchanged(i64),
+    /// A customer not in the mirror.
+    New(Box<Read<'a>>),
+    /// Another value than in the mirror. Its row id.
+    Changed(i64, Box<Read<'a>>),
+    /// A tombstoned customer came back, the same or changed. Its row id.
+    Returned(i64, Box<Read<'a>>),
+    /// No readable customerId.
+    Unreadable(&'static str),
+}
+
+/// A record that had to be read, and its hashes.
+#[derive(Debug)]
+pub(super) struct Read<'a> {
+    pub(super) raw: &'a str,
+    pub(super) customer: Customer<'a>,
+    pub(super) raw_hash: [u8; 16],
+    pub(super) content_hash: [u8; 16],
+}
+
+/// Compares a record with the mirror. `expected_row` is where it is if the listing's order is as before.
+pub(super) fn compare<'a>(
+    connection: &Connection,
+    raw: &'a str,
+    seed: u64,
+    expected_row: i64,
+) -> rusqlite::Result<Standing<'a>> {
+    let raw_hash = xxh3_128_with_seed(raw.as_bytes(), seed).to_le_bytes();
+    // The cheap way first: the same bytes as the customer that is next in line are that customer, unchanged.
+    let as_expected = connection
+        .prepare_cached("SELECT 1 FROM customer_state WHERE row_id = ?1 AND raw_hash = ?2 AND live = 1")?
+        .exists((expected_row, raw_hash))?;
+    if as_expected {
+        return Ok(Standing::Unchanged(expected_row));
+    }
+    let customer = match decode::customer(raw) {
+        Ok(customer) => customer,
+        Err(reason) => return Ok(Standing::Unreadable(reason)),
+    };
+    let content_hash = customer.tree.content_hash(seed).to_le_bytes();
+    let known: Option<(i64, [u8; 16], bool)> = match row_of(connection, &customer.id)? {
+        None => None,
+        Some(row_id) => connection
+            .prepare_cached("SELECT content_hash, live FROM customer_state WHERE row_id = ?1")?
+            .query_row([row_id], |row| Ok((row_id, row.get(0)?, row.get(1)?)))
+            .optional()?,
+    };
+    let read = Box::new(Read { raw, customer, raw_hash, content_hash });
+    Ok(match known {
+        None => Standing::New(read),
+        Some((row_id, _, false)) => Standing::Returned(row_id, read),
+        Some((row_id, hash, true)) if hash == content_hash => Standing::Unchanged(row_id),
+        Some((row_id, ..)) => Standing::Changed(row_id, read),
+    })
+}
+
+/// A customer's row id.
+pub(super) fn row_of(connection: &Connection, customer_id: &str) -> rusqlite::Result<Option<i64>> {
+    connection
+        .prepare_cached("SELECT row_id FROM customers WHERE customer_id = ?1")?
+        .query_row([customer_id], |row| row.get(0))
+        .optional()
+}
+
+/// When and by which pass something is written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stamp<'a> {
+    pub(super) pass_id: i64,
+    pub(super) now: &'a str,
+}
+
+static INSERT: LazyLock<String> = LazyLock::new(|| {
+    let names: Vec<&str> = COLUMNS.iter().map(|column| column.name).collect();
+    let marks = vec!["?"; COLUMNS.len() + 3].join(", ");
+    format!("INSERT INTO customers ({}, raw, first_seen_at, changed_at) VALUES ({marks})", names.join(", "))
+});
+
+static UPDATE: LazyLock<String> = LazyLock::new(|| {
+    let sets: Vec<String> = COLUMNS.iter().map(|column| format!("{} = ?", column.name)).collect();
+    format!("UPDATE customers SET {}, raw = ?, changed_at = ?, deleted_at = NULL WHERE row_id = ?", sets.join(", "))
+});
+
+/// Adds a customer; returns its row id.
+pub(super) fn insert(connection: &Connection, read: &Read<'_>, stamp: Stamp<'_>) -> rusqlite::Result<i64> {
+    let values = columns(read).chain([text(stamp.now), text(stamp.now)]);
+    let row_id = connection.prepare_cached(&INSERT)?.insert(params_from_iter(values))?;
+    connection
+        .prepare_cached("INSERT INTO customer_state (row_id, raw_hash, content_hash, live) VALUES (?1, ?2, ?3, 1)")?
+        .execute((row_id, read.raw_hash, read.content_hash))?;
+    insert_users(connection, &read.customer)?;
+    let change = Change { kind: "created", pointers: "[]", before: None };
+    append_change(connection, &read.customer.id, reference_id(&read.customer), &change, stamp)?;
+    Ok(row_id)
+}
+
+/// Overwrites a customer, live again if it was not, and records what changed.
+pub(super) fn update(
+    connection: &Connection,
+    row_id: i64,
+    read: &Read<'_>,
+    kind: &'static str,
+    stamp: Stamp<'_>,
+) -> rusqlite::Result<()> {
+    let before: String = connection
+        .prepare_cached("SELECT raw FROM customers WHERE row_id = ?1")?
+        .query_row([row_id], |row| row.get(0))?;
+    let pointers = Node::parse(&before).map(|node| Node::changed_pointers(&node, &read.customer.tree)).unwrap_or_default();
+    let values = columns(read)
+        .chain([text(stamp.now), ToSqlOutput::Owned(rusqlite::types::Value::Integer(row_id))]);
+    connection.prepare_cached(&UPDATE)?.execute(params_from_iter(values))?;
+    connection
+        .prepare_cached("UPDATE customer_state SET raw_hash = ?2, content_hash = ?3, live = 1 WHERE row_id = ?1")?
+        .execute((row_id, read.raw_hash, read.content_hash))?;
+    connection.prepare_cached("DELETE FROM customer_users WHERE customer_id = ?1")?.execute([&read.customer.id])?;
+    insert_users(connection, &read.customer)?;
+    let pointers = serde_json::to_string(&pointers).unwrap_or_else(|_| "[]".to_owned());
+    let change = Change { kind, pointers: &pointers, before: Some(&before) };
+    append_change(connection, &read.customer.id, reference_id(&read.customer), &change, stamp)
+}
+
+/// Turns a live customer into a tombstone.
+pub(super) fn tombstone(connection: &Connection, row_id: i64, stamp: Stamp<'_>) -> rusqlite::Result<()> {
+    let (customer_id, reference, before): (String, Option<String>, String) = connection
+        .prepare_cached("SELECT customer_id, reference_id, raw FROM customers WHERE row_id = ?1")?
+        .query_row([row_id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    connection
+        .prepare_cached("UPDATE customers SET deleted_at = ?2 WHERE row_id = ?1")?
+        .execute((row_id, stamp.now))?;
+    connection.prepare_cached("UPDATE customer_state SET live = 0 WHERE row_id = ?1")?.execute([row_id])?;
+    let change = Change { kind: "deleted", pointers: "[]", before: Some(&before) };
+    append_change(connection, &customer_id, reference.as_deref(), &change, stamp)
+}
+
+struct Change<'a> {
+    kind: &'static str,
+    pointers: &'a str,
+    before: Option<&'a str>,
+}
+
+fn append_change(
+    connection: &Connection,
+    customer_id: &str,
+    reference_id: Option<&str>,
+    change: &Change<'_>,
+    stamp: Stamp<'_>,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO customer_changes (changed_at, pass_id, customer_id, reference_id, kind, changed_fields, before)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?
+        .execute((stamp.now, stamp.pass_id, customer_id, reference_id, change.kind, change.pointers, change.before))?;
+    Ok(())
+}
+
+fn insert_users(connection: &Connection, customer: &Customer<'_>) -> rusqlite::Result<()> {
+    let mut insert = connection
+        .prepare_cached("INSERT INTO customer_users (customer_id, user_id, name, role) VALUES (?1, ?2, ?3, ?4)")?;
+    for user in &customer.users {
+        insert.execute((&customer.id, &*user.id, user.name.as_deref(), user.role.as_deref()))?;
+    }
+    Ok(())
+}
+
+/// The values of [`COLUMNS`] and `raw`.
+fn columns<'a>(read: &'a Read<'_>) -> impl Iterator<Item = ToSqlOutput<'a>> {
+    let values = read.customer.values.iter().map(|value| match value {
+        None => ToSqlOutput::Borrowed(ValueRef::Null),
+        Some(Value::Text(value)) => text(value),
+        Some(Value::Bool(value)) => ToSqlOutput::Owned(rusqlite::types::Value::Integer(i64::from(*value))),
+    });
+    values.chain([text(read.raw)])
+}
+
+fn text(value: &str) -> ToSqlOutput<'_> {
+    ToSqlOutput::Borrowed(ValueRef::Text(value.as_bytes()))
+}
+
+fn reference_id<'a>(customer: &'a Customer<'_>) -> Option<&'a str> {
+    let index = COLUMNS.iter().position(|column| column.name == "reference_id")?;
+    match customer.values.get(index)? {
+        Some(Value::Text(value)) => Some(value),
+        _ => None,
+    }
+}
+

@@ -1,0 +1,124 @@
+//! Opening the file: is it a mirror, is it one that this version knows, and bringing it up to date.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+
+use super::error::MirrorError;
+use super::{Result, set_meta};
+
+/// The schema version that this program writes: the number of migrations.
+pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
+
+/// `PRAGMA application_id` of a mirror: "CMir". What `file` and others know a mirror by.
+pub(super) const APPLICATION_ID: i64 = 0x434D_6972;
+
+const MIGRATIONS: [&str; 1] = [include_str!("migrations/001_initial.sql")];
+
+/// How long to wait for somebody else's write transaction (a person with sqlite3) before giving up.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Page cache of the writer in KiB; it bounds memory however large the mirror is.
+const WRITER_CACHE_KIB: i64 = 32 * 1024;
+
+/// Opens and migrates the file; an empty one becomes a mirror. The caller holds the lock.
+pub(super) fn open_for_writing(path: &Path) -> Result<Connection> {
+    let sqlite = |error| MirrorError::from_sqlite(path, error);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(sqlite)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(sqlite)?;
+    let version = recognise(&connection, path)?;
+    configure(&connection).map_err(sqlite)?;
+    migrate(&mut connection, version).map_err(sqlite)?;
+    Ok(connection)
+}
+
+/// Opens the file read-only; it must be a mirror that this version knows.
+pub(super) fn open_for_reading(path: &Path) -> Result<Connection> {
+    let sqlite = |error| MirrorError::from_sqlite(path, error);
+    match std::fs::File::open(path) {
+        Ok(_) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(MirrorError::Missing { path: path.to_owned() });
+        }
+        Err(error) => {
+            return Err(MirrorError::NotReadable { path: path.to_owned(), reason: error.to_string() });
+        }
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(sqlite)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(sqlite)?;
+    if recognise(&connection, path)? == 0 {
+        // A mirror whose very first `sync` did not get far.
+        return Err(MirrorError::Missing { path: path.to_owned() });
+    }
+    harden(&connection).map_err(sqlite)?;
+    Ok(connection)
+}
+
+/// An empty mirror in memory, for a preview where there is no file yet.
+pub(super) fn open_in_memory() -> rusqlite::Result<Connection> {
+    let mut connection = Connection::open_in_memory()?;
+    migrate(&mut connection, 0)?;
+    Ok(connection)
+}
+
+/// The file's schema version; 0 if it is empty.
+fn recognise(connection: &Connection, path: &Path) -> Result<i64> {
+    let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+    let read = || -> rusqlite::Result<(i64, i64, i64)> {
+        Ok((
+            number("SELECT count(*) FROM sqlite_schema")?,
+            number("PRAGMA application_id")?,
+            number("PRAGMA user_version")?,
+        ))
+    };
+    match read().map_err(|error| MirrorError::from_sqlite(path, error))? {
+        (0, 0, 0) => Ok(0),
+        (_, APPLICATION_ID, found) if found > SCHEMA_VERSION => {
+            Err(MirrorError::TooNew { path: path.to_owned(), found, known: SCHEMA_VERSION })
+        }
+        (_, APPLICATION_ID, found) if found > 0 => Ok(found),
+        (tables, ..) => {
+            let reason = format!("it is an SQLite database of another program, with {tables} tables and indexes");
+            Err(MirrorError::NotAMirror { path: path.to_owned(), reason })
+        }
+    }
+}
+
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    harden(connection)?;
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    // In WAL mode NORMAL can lose the last commits on power loss, never a part of one: the mirror is then an earlier true state.
+    connection.pragma_update(None, "synchronous", "normal")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(())
+}
+
+/// A typing error in SQL must not become a string literal.
+fn harden(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
+    Ok(())
+}
+
+/// Runs the migrations that the file lacks, each one transaction.
+fn migrate(connection: &mut Connection, from: i64) -> rusqlite::Result<()> {
+    for (sql, version) in MIGRATIONS.iter().zip(1..).skip(from as usize) {
+        let tx = connection.transaction()?;
+        tx.execute_batch(sql)?;
+        if version == 1 {
+            tx.pragma_update(None, "application_id", APPLICATION_ID)?;
+            set_meta(&tx, "hash_seed", &fastrand::i64(..))?;
+            set_meta(&tx, "live_customers", &0)?;
+            set_meta(&tx, "deleted_customers", &0)?;
+        }
+        tx.pragma_update(None, "user_version", version)?;
+        tx.commit()?;
+    }
+    Ok(())
+}
