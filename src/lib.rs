@@ -4,5 +4,6 @@ pub mod config;
 pub mod decode;
 pub mod model;
 pub mod plan;
+pub mod schedule;
 pub mod simulator;
 pub mod source;
