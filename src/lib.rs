@@ -7,6 +7,7 @@ pub mod mirror;
 pub mod model;
 pub mod pass;
 pub mod plan;
+pub mod schedule;
 pub mod simulator;
 pub mod source;
 pub mod status;

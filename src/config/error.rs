@@ -1,0 +1,54 @@
+//! One message for whoever wrote the configuration: where it is wrong, what is wrong, what to write instead.
+
+use std::fmt;
+
+/// Why the configuration, or the API key, can't be used. `Display` is the whole message, on one line, and never holds a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    place: Option<String>,
+    problem: String,
+}
+
+impl ConfigError {
+    /// A problem at a place: `file:line`, a file, or the name of an environment variable.
+    pub(super) fn at(place: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self {
+            place: Some(place.into()),
+            problem: problem.into(),
+        }
+    }
+
+    /// A problem that is in no single place, such as a missing key.
+    pub(super) fn general(problem: impl Into<String>) -> Self {
+        Self {
+            place: None,
+            problem: problem.into(),
+        }
+    }
+
+    /// Where it is wrong: `file:line`, a file, or the name of an environment variable.
+    pub fn place(&self) -> Option<&str> {
+        self.place.as_deref()
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Some(place) => write!(f, "{place}: {}", self.problem),
+            None => f.write_str(&self.problem),
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// A text of the configuration as a message shows it: quoted, on one line, shortened.
+pub(super) fn quoted(text: &str) -> String {
+    const CHARS_MAX: usize = 120;
+    let mut shown: String = text.chars().take(CHARS_MAX).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    format!("{shown:?}")
+}
