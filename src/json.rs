@@ -234,7 +234,8 @@ impl<'a> Reader<'a> {
             b'{' => Kind::Object(self.object(depth)?),
             b'[' => Kind::Array(self.array(depth)?),
             _ => {
-                while self.peek().is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.')) {
+                while self.peek().is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
+                {
                     self.at += 1;
                 }
                 (self.at > start).then_some(Kind::Literal)?
@@ -364,9 +365,7 @@ impl<'a> Reader<'a> {
         let back = self.at;
         self.at += 2;
         match self.hex() {
-            Some(low) if (0xDC00..0xE000).contains(&low) => {
-                Some(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00))
-            }
+            Some(low) if (0xDC00..0xE000).contains(&low) => Some(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00)),
             _ => {
                 self.at = back;
                 None
@@ -380,7 +379,11 @@ fn push_code(code: u32, out: &mut Vec<u8>) {
     if let Some(character) = char::from_u32(code) {
         out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
     } else {
-        out.extend_from_slice(&[0xE0 | (code >> 12) as u8, 0x80 | (code >> 6 & 0x3F) as u8, 0x80 | (code & 0x3F) as u8]);
+        out.extend_from_slice(&[
+            0xE0 | (code >> 12) as u8,
+            0x80 | (code >> 6 & 0x3F) as u8,
+            0x80 | (code & 0x3F) as u8,
+        ]);
     }
 }
 
@@ -461,7 +464,19 @@ mod tests {
 
     #[test]
     fn text_that_is_not_json_gives_nothing_and_no_panic() {
-        for text in ["", "{", "[1", "\"a", "{\"a\"}", "{\"a\":}", "\"\\u12\"", "\"\\x\"", "[1 2]", "{\"a\":1,}x", "\"\\ud800\\u\""] {
+        for text in [
+            "",
+            "{",
+            "[1",
+            "\"a",
+            "{\"a\"}",
+            "{\"a\":}",
+            "\"\\u12\"",
+            "\"\\x\"",
+            "[1 2]",
+            "{\"a\":1,}x",
+            "\"\\ud800\\u\"",
+        ] {
             assert_eq!(Node::parse(text), None, "{text}");
         }
     }

@@ -1,5 +1,6 @@
 //! customer-mirror: a complete, provably up-to-date SQLite mirror of every customer an API key can see.
 
+pub mod cli;
 pub mod config;
 pub mod decode;
 pub mod json;
@@ -11,3 +12,4 @@ pub mod schedule;
 pub mod simulator;
 pub mod source;
 pub mod status;
+pub mod telemetry;

@@ -1,1 +1,24 @@
-fn main(){}
+//! The `customer-mirror` program. Everything it does is in the library.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use customer_mirror::cli::{self, Arguments, Exit};
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _ = error.print();
+            // --help and --version are no errors, though clap says them so.
+            return if error.use_stderr() { Exit::Usage } else { Exit::Done }.into();
+        }
+    };
+    match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime.block_on(cli::run(arguments)).into(),
+        Err(error) => {
+            cli::output::error(&format!("can't start: {error}"));
+            Exit::Bug.into()
+        }
+    }
+}

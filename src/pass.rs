@@ -14,7 +14,9 @@ use tokio::task::JoinHandle;
 use tracing::{debug, info, warn};
 
 use crate::config::{Changes, Deletions};
-use crate::mirror::{Checkpoint, CommitOutcome, Cost, Mirror, MirrorError, PageCommit, Preview, PreviewReport, Standing};
+use crate::mirror::{
+    Checkpoint, CommitOutcome, Cost, Mirror, MirrorError, PageCommit, Preview, PreviewReport, Standing,
+};
 use crate::model::{Cursor, Page, PassReport, PassState, Wait};
 use crate::plan;
 use crate::source::{FailureKind, Fetched, PageSource, SourceError};
@@ -173,9 +175,10 @@ async fn resume_or_begin(mirror: &SharedMirror, restart: bool) -> Result<Checkpo
         Some("restarted by the operator".to_owned())
     } else {
         let limit = mirror.with(|mirror| mirror.cursor_lifetime()).await?;
-        checkpoint.cursor_age.filter(|age| !plan::worth_trying(*age, limit)).map(|age| {
-            format!("its cursor is {} s old; the server has rejected a younger one", age.as_secs())
-        })
+        checkpoint
+            .cursor_age
+            .filter(|age| !plan::worth_trying(*age, limit))
+            .map(|age| format!("its cursor is {} s old; the server has rejected a younger one", age.as_secs()))
     };
     if let Some(reason) = reason {
         info!(pass.id = pass_id, reason, "interrupted pass given up, a new one begins");
@@ -218,8 +221,7 @@ async fn finish(mirror: &SharedMirror, publisher: &Publisher, pass_id: i64, rule
         }
     };
     let (deletions, changes, now) = (rules.deletions.clone(), rules.changes.clone(), Utc::now());
-    let finished =
-        mirror.with(move |mirror| mirror.finish_pass(pass_id, &proof, &deletions, &changes, now)).await?;
+    let finished = mirror.with(move |mirror| mirror.finish_pass(pass_id, &proof, &deletions, &changes, now)).await?;
     Ok(End::Complete { held: finished.held })
 }
 
@@ -374,7 +376,10 @@ fn committed(outcome: CommitOutcome, publisher: &Publisher, drifted: &mut BTreeS
             report_commit(&commit);
             for (pointer, records) in commit.drift {
                 if drifted.insert(pointer.clone()) {
-                    warn!(field = pointer, records, "drift: a value is not of the documented type, its column stays NULL");
+                    warn!(
+                        field = pointer,
+                        records, "drift: a value is not of the documented type, its column stays NULL"
+                    );
                 }
             }
             publisher.update(|progress| {

@@ -75,7 +75,9 @@ impl From<MirrorError> for Failure {
         let exit = match &error {
             MirrorError::Missing { .. } | MirrorError::NotReadable { .. } => Exit::NotFound,
             MirrorError::NotWritable { .. } => Exit::CantCreate,
-            MirrorError::NotAMirror { .. } | MirrorError::OtherSource { .. } | MirrorError::TooNew { .. } => Exit::Config,
+            MirrorError::NotAMirror { .. } | MirrorError::OtherSource { .. } | MirrorError::TooNew { .. } => {
+                Exit::Config
+            }
             MirrorError::Locked { .. } | MirrorError::Busy { .. } => Exit::Locked,
             MirrorError::Storage { .. } => Exit::Storage,
             MirrorError::Unexpected { .. } => Exit::Bug,
@@ -100,5 +102,11 @@ impl From<&SourceError> for Exit {
             FailureKind::AuthRefused => Self::KeyRefused,
             FailureKind::Protocol => Self::Protocol,
         }
+    }
+}
+
+impl From<Exit> for std::process::ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
     }
 }

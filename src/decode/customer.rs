@@ -178,10 +178,16 @@ mod tests {
         for (raw, drift) in [
             (r#"{"customerId":"c","name":1}"#, vec!["/name"]),
             (r#"{"customerId":"c","billing":"x"}"#, vec!["/billing"]),
-            (r#"{"customerId":"c","billing":{"autoPay":"true","address":[]}}"#, vec!["/billing/address", "/billing/autoPay"]),
+            (
+                r#"{"customerId":"c","billing":{"autoPay":"true","address":[]}}"#,
+                vec!["/billing/address", "/billing/autoPay"],
+            ),
             (r#"{"customerId":"c","metadata":[]}"#, vec!["/metadata"]),
             (r#"{"customerId":"c","users":{}}"#, vec!["/users"]),
-            (r#"{"customerId":"c","users":[1,{"userId":2},{"userId":"u","role":0}]}"#, vec!["/users/*", "/users/*/role", "/users/*/userId"]),
+            (
+                r#"{"customerId":"c","users":[1,{"userId":2},{"userId":"u","role":0}]}"#,
+                vec!["/users/*", "/users/*/role", "/users/*/userId"],
+            ),
             (r#"{"customerId":"c","contact":null,"metadata":null,"users":null}"#, vec![]),
         ] {
             assert_eq!(customer(raw).unwrap().drift, drift, "{raw}");

@@ -169,9 +169,21 @@ mod tests {
             (r#"{"items":[],"pagination":{"nextCursor":null}}"#, vec![], None),
             (r#"{"items":[],"pagination":{}}"#, vec![], None),
             (r#"{"items":[],"pagination":{"nextCursor":""}}"#, vec![], None),
-            (r#"{"items":[ {"a" : 1.10} ,2],"pagination":{"nextCursor":"x"}}"#, vec![r#"{"a" : 1.10}"#, "2"], Some("x")),
-            (r#" {"pagination":{"nextCursor":"\u00e9","more":[{}]},"total":{"x":[1]},"items":[null]} "#, vec!["null"], Some("é")),
-            (r#"{"items":[1],"items":[2],"\ud800":0,"pagination":{"nextCursor":"x","nextCursor":null}}"#, vec!["2"], None),
+            (
+                r#"{"items":[ {"a" : 1.10} ,2],"pagination":{"nextCursor":"x"}}"#,
+                vec![r#"{"a" : 1.10}"#, "2"],
+                Some("x"),
+            ),
+            (
+                r#" {"pagination":{"nextCursor":"\u00e9","more":[{}]},"total":{"x":[1]},"items":[null]} "#,
+                vec!["null"],
+                Some("é"),
+            ),
+            (
+                r#"{"items":[1],"items":[2],"\ud800":0,"pagination":{"nextCursor":"x","nextCursor":null}}"#,
+                vec!["2"],
+                None,
+            ),
         ] {
             let page = page(body.as_bytes().to_vec()).unwrap();
             assert_eq!(page.records().collect::<Vec<_>>(), records, "{body}");

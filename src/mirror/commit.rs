@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::rows::{self, Standing, Stamp};
+use super::rows::{self, Stamp, Standing};
 use super::{Mirror, Result, add_to_counts, quarantine, seen};
 use crate::model::{Cursor, Page, Timestamp, format_timestamp};
 
@@ -127,7 +127,9 @@ impl PageWriter<'_> {
         }
         let (row_id, read, count) = match rows::compare(self.connection, raw, self.seed, self.expected_row)? {
             Standing::Unchanged(row_id) => (row_id, None, &mut self.commit.unchanged),
-            Standing::New(read) => (rows::insert(self.connection, &read, self.stamp)?, Some(read), &mut self.commit.created),
+            Standing::New(read) => {
+                (rows::insert(self.connection, &read, self.stamp)?, Some(read), &mut self.commit.created)
+            }
             Standing::Changed(row_id, read) => {
                 rows::update(self.connection, row_id, &read, "updated", self.stamp)?;
                 (row_id, Some(read), &mut self.commit.updated)

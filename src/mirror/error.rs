@@ -105,10 +105,12 @@ impl MirrorError {
         let storage = |reason: &str| Self::Storage { path: path.clone(), reason: reason.to_owned() };
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => storage("the disk is full; nothing was lost: free some space and run again"),
-            Some(ErrorCode::SystemIoFailure) => storage(&format!("I/O error ({error}); check the disk and its file system")),
-            Some(ErrorCode::DatabaseCorrupt) => {
-                storage(&format!("the file is damaged ({error}); move it away and run `customer-mirror sync` to make a new one"))
+            Some(ErrorCode::SystemIoFailure) => {
+                storage(&format!("I/O error ({error}); check the disk and its file system"))
             }
+            Some(ErrorCode::DatabaseCorrupt) => storage(&format!(
+                "the file is damaged ({error}); move it away and run `customer-mirror sync` to make a new one"
+            )),
             Some(ErrorCode::NotADatabase) => Self::NotAMirror { path, reason: "it is no SQLite database".to_owned() },
             Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
                 Self::NotWritable { path, reason: error.to_string() }

@@ -121,7 +121,10 @@ mod tests {
         let held = Lock::acquire(&path, "customer-mirror sync").unwrap();
         assert_eq!(owner(&path).unwrap().pid, std::process::id());
         let error = Lock::acquire(&path, "x").unwrap_err();
-        assert!(error.to_string().contains(&format!("`customer-mirror sync`, process {}", std::process::id())), "{error}");
+        assert!(
+            error.to_string().contains(&format!("`customer-mirror sync`, process {}", std::process::id())),
+            "{error}"
+        );
         drop(held);
         assert_eq!(owner(&path), None);
         Lock::acquire(&path, "x").unwrap();

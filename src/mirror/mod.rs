@@ -91,9 +91,7 @@ impl Mirror {
         match self.meta::<String>("source")? {
             None => self.write(|tx| set_meta(tx, "source", &source)),
             Some(owner) if owner == source => Ok(()),
-            Some(owner) => {
-                Err(MirrorError::OtherSource { path: self.path.clone(), owner, asked: source.to_owned() })
-            }
+            Some(owner) => Err(MirrorError::OtherSource { path: self.path.clone(), owner, asked: source.to_owned() }),
         }
     }
 
@@ -122,7 +120,10 @@ impl Mirror {
 }
 
 fn meta<T: FromSql>(connection: &Connection, key: &str) -> rusqlite::Result<Option<T>> {
-    connection.prepare_cached("SELECT value FROM mirror_meta WHERE key = ?1")?.query_row([key], |row| row.get(0)).optional()
+    connection
+        .prepare_cached("SELECT value FROM mirror_meta WHERE key = ?1")?
+        .query_row([key], |row| row.get(0))
+        .optional()
 }
 
 fn set_meta(connection: &Connection, key: &str, value: &dyn ToSql) -> rusqlite::Result<()> {

@@ -119,9 +119,9 @@ pub(super) fn update(
     let before: String = connection
         .prepare_cached("SELECT raw FROM customers WHERE row_id = ?1")?
         .query_row([row_id], |row| row.get(0))?;
-    let pointers = Node::parse(&before).map(|node| Node::changed_pointers(&node, &read.customer.tree)).unwrap_or_default();
-    let values = columns(read)
-        .chain([text(stamp.now), ToSqlOutput::Owned(rusqlite::types::Value::Integer(row_id))]);
+    let pointers =
+        Node::parse(&before).map(|node| Node::changed_pointers(&node, &read.customer.tree)).unwrap_or_default();
+    let values = columns(read).chain([text(stamp.now), ToSqlOutput::Owned(rusqlite::types::Value::Integer(row_id))]);
     connection.prepare_cached(&UPDATE)?.execute(params_from_iter(values))?;
     connection
         .prepare_cached("UPDATE customer_state SET raw_hash = ?2, content_hash = ?3, live = 1 WHERE row_id = ?1")?
@@ -198,4 +198,3 @@ fn reference_id<'a>(customer: &'a Customer<'_>) -> Option<&'a str> {
         _ => None,
     }
 }
-

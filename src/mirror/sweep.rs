@@ -49,8 +49,8 @@ pub(super) fn each_absent(
     mut each: impl FnMut(i64) -> rusqlite::Result<()>,
 ) -> rusqlite::Result<()> {
     each_window(connection, |seen, start, end| {
-        let mut statement =
-            connection.prepare_cached("SELECT row_id FROM customer_state WHERE row_id >= ?1 AND row_id < ?2 AND live = 1")?;
+        let mut statement = connection
+            .prepare_cached("SELECT row_id FROM customer_state WHERE row_id >= ?1 AND row_id < ?2 AND live = 1")?;
         let mut rows = statement.query([start, end])?;
         while let Some(row) = rows.next()? {
             let row_id = row.get(0)?;
@@ -143,7 +143,9 @@ fn tombstone_where(
 /// The pass whose sweep waits for a decision.
 pub(super) fn held_pass(connection: &Connection) -> rusqlite::Result<Option<i64>> {
     connection
-        .query_row("SELECT pass_id FROM passes WHERE sweep = 'held' ORDER BY pass_id DESC LIMIT 1", [], |row| row.get(0))
+        .query_row("SELECT pass_id FROM passes WHERE sweep = 'held' ORDER BY pass_id DESC LIMIT 1", [], |row| {
+            row.get(0)
+        })
         .optional()
 }
 

@@ -1,0 +1,91 @@
+//! The command line: one thin file a command. Data goes to stdout, everything else to stderr.
+
+mod deletions;
+mod exit;
+mod get;
+pub mod output;
+mod progress;
+mod quarantine;
+mod query;
+mod signals;
+mod status;
+mod sync;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+pub use exit::{Exit, Failure};
+
+use crate::config::{Config, Environment};
+use crate::telemetry;
+
+/// Keeps a complete, provably up-to-date SQLite mirror of every customer that an API key can see
+#[derive(Debug, Parser)]
+#[command(name = "customer-mirror", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(after_help = "Try it without any configuration:  customer-mirror demo")]
+pub struct Arguments {
+    /// Configuration file [default: $CUSTOMER_MIRROR_CONFIG, else /etc/customer-mirror/config.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Log more (-vv: everything)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
+    verbose: u8,
+    /// Log errors only, show no progress
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Sync(sync::Arguments),
+    Status(status::Arguments),
+    Get(get::Arguments),
+    Query(query::Arguments),
+    Deletions(deletions::Arguments),
+    Quarantine(quarantine::Arguments),
+}
+
+/// What every command gets: the configuration, and how it was asked to speak.
+#[derive(Debug)]
+pub struct Context {
+    /// The configuration.
+    pub config: Config,
+    /// The environment that it was read from; the key may be there.
+    pub environment: Environment,
+    /// No progress, errors only.
+    pub quiet: bool,
+}
+
+/// Runs the command line; returns the exit status. Errors have been shown.
+pub async fn run(arguments: Arguments) -> Exit {
+    match dispatch(arguments).await {
+        Ok(exit) => exit,
+        Err(failure) => {
+            if !failure.message.is_empty() {
+                output::error(&failure.message);
+            }
+            failure.exit
+        }
+    }
+}
+
+async fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
+    let environment = Environment::of_process()?;
+    let config = Config::load(arguments.config.as_deref(), &environment)?;
+    telemetry::start(&config.log, arguments.verbose, arguments.quiet, progress::log_writer);
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let context = Context { config, environment, quiet: arguments.quiet };
+    match arguments.command {
+        Command::Sync(arguments) => sync::run(&context, arguments).await,
+        Command::Status(arguments) => status::run(&context, &arguments),
+        Command::Get(arguments) => get::run(&context, &arguments),
+        Command::Query(arguments) => query::run(&context, &arguments),
+        Command::Deletions(arguments) => deletions::run(&context, &arguments),
+        Command::Quarantine(arguments) => quarantine::run(&context, &arguments),
+    }
+}

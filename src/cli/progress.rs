@@ -1,0 +1,122 @@
+//! A pass as it runs: a bar on a terminal, a log line now and then elsewhere.
+
+use std::io::{IsTerminal, Write};
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use chrono::Utc;
+use indicatif::{HumanCount, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tracing::info;
+
+use crate::status::{Phase, Progress};
+
+/// Off a terminal, a long pass says this often that it lives.
+const LOG_INTERVAL: Duration = Duration::from_secs(60);
+const REDRAW_INTERVAL: Duration = Duration::from_millis(100);
+
+static SCREEN: LazyLock<MultiProgress> =
+    LazyLock::new(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr()));
+
+/// Writes log lines to stderr without tearing the bar.
+#[derive(Debug)]
+pub(super) struct LogWriter;
+
+/// Where the log goes.
+pub(super) fn log_writer() -> LogWriter {
+    LogWriter
+}
+
+impl Write for LogWriter {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        SCREEN.suspend(|| std::io::stderr().write_all(line))?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Shows a pass until it ends. Dropping it takes the bar off the screen.
+#[derive(Debug)]
+pub(super) struct Display(JoinHandle<()>, Option<ProgressBar>);
+
+impl Display {
+    /// Begins to show what `progress` says.
+    pub(super) fn start(progress: watch::Receiver<Progress>, quiet: bool) -> Self {
+        if quiet {
+            return Self(tokio::spawn(async {}), None);
+        }
+        if std::io::stderr().is_terminal() {
+            let bar = SCREEN.add(ProgressBar::new_spinner());
+            Self(tokio::spawn(draw(progress, bar.clone())), Some(bar))
+        } else {
+            Self(tokio::spawn(log(progress)), None)
+        }
+    }
+}
+
+impl Drop for Display {
+    fn drop(&mut self) {
+        self.0.abort();
+        if let Some(bar) = &self.1 {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+async fn draw(mut progress: watch::Receiver<Progress>, bar: ProgressBar) {
+    let mut redraw = tokio::time::interval(REDRAW_INTERVAL);
+    let mut began_at_records = None;
+    let started = tokio::time::Instant::now();
+    loop {
+        redraw.tick().await;
+        let now = progress.borrow_and_update().clone();
+        let first = *began_at_records.get_or_insert(now.records);
+        let rate = (now.records - first).max(0) as f64 / started.elapsed().as_secs_f64().max(0.1);
+        if let Some(expected) = now.expected_records.filter(|expected| *expected > 0) {
+            bar.set_style(style("{spinner} {wide_bar:.cyan/dim} {msg}"));
+            bar.set_length(expected.max(now.records) as u64);
+        } else {
+            bar.set_style(style("{spinner} {wide_msg}"));
+        }
+        bar.set_position(now.records as u64);
+        bar.set_message(describe(&now, rate));
+        bar.tick();
+    }
+}
+
+/// One line: what has come, how fast, and what it waits for.
+fn describe(progress: &Progress, rate: f64) -> String {
+    let records = HumanCount(progress.records as u64);
+    let of = progress.expected_records.map(|expected| format!("/{}", HumanCount(expected as u64))).unwrap_or_default();
+    let what = match &progress.phase {
+        Phase::Waiting(wait) => {
+            let seconds = wait.until.signed_duration_since(Utc::now()).num_seconds().max(0);
+            return format!("{records}{of} · waiting {seconds} s: {}", wait.reason);
+        }
+        Phase::Finishing => " · looking for absences",
+        _ => "",
+    };
+    format!("{records}{of} · page {} · {}/s{what}", HumanCount(progress.pages as u64), HumanCount(rate as u64))
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+async fn log(mut progress: watch::Receiver<Progress>) {
+    let mut tick = tokio::time::interval(LOG_INTERVAL);
+    tick.tick().await;
+    loop {
+        tick.tick().await;
+        let now = progress.borrow_and_update().clone();
+        let waiting_for = match &now.phase {
+            Phase::Waiting(wait) => Some(wait.reason.as_str()),
+            _ => None,
+        };
+        info!(pass.id = now.pass_id, pages = now.pages, records = now.records, waiting_for, "pass under way");
+    }
+}
