@@ -55,6 +55,7 @@ pub(super) enum Shrink {
 }
 
 /// Classifies an outcome; `has_cursor` tells whether the request carried a cursor.
+#[expect(clippy::match_same_arms, reason = "each arm has a reason of its own")]
 pub(super) fn classify(outcome: Outcome, has_cursor: bool) -> Class {
     match outcome {
         // Refused, reset, no route, name not resolved, TLS failed, body truncated: networks and restarts do that.
@@ -69,6 +70,7 @@ pub(super) fn classify(outcome: Outcome, has_cursor: bool) -> Class {
     }
 }
 
+#[expect(clippy::match_same_arms, reason = "each arm has a reason of its own")]
 fn status(code: u16, has_cursor: bool, retry_after: bool) -> Class {
     match code {
         // Another 2xx is no answer to a GET of a listing; something in between answered (204, 206 …).

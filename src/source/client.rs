@@ -70,9 +70,10 @@ pub(super) fn client(api: &Api, key: &ApiKey) -> Result<Client, SetupError> {
     builder.build().map_err(|error| {
         let no_certificates =
             causes(&error).any(|error| error.to_string().contains("CA certificates"));
-        match no_certificates {
-            true => SetupError::NoCertificates,
-            false => SetupError::Client(cause(&error)),
+        if no_certificates {
+            SetupError::NoCertificates
+        } else {
+            SetupError::Client(cause(&error))
         }
     })
 }

@@ -9,7 +9,7 @@ use super::message::clean;
 use crate::model::Timestamp;
 
 /// A longer wait is a mistake, and believing it would stop the mirror for good.
-const WAIT_MAX: Duration = Duration::from_secs(31 * 24 * 60 * 60);
+pub(super) const WAIT_MAX: Duration = Duration::from_secs(31 * 24 * 60 * 60);
 /// A number of seconds from here on (2001 as epoch seconds, 31 years as a delay) is a moment …
 const EPOCH_SECONDS_MIN: f64 = 1e9;
 /// … and from here on in milliseconds.

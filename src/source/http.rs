@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 use tracing::{debug, warn};
 
 use super::backoff::{interval, overruns, with_jitter};
-use super::headers::Asked;
+use super::headers::{Asked, WAIT_MAX};
 use super::listing::{Answer, Failure, Listing};
 use super::page_size::AdaptivePageSize;
 use super::trial::{Trial, Verdict};
@@ -103,7 +103,9 @@ impl HttpSource {
         let held = self
             .hold
             .as_ref()
-            .and_then(|hold| (hold.until - Utc::now()).to_std().ok());
+            .and_then(|hold| (hold.until - Utc::now()).to_std().ok())
+            // Nobody asked for more: the clock was wrong when it was stored, or is now.
+            .filter(|held| *held <= WAIT_MAX + Duration::from_secs(1));
         let paced = self.interval.zip(self.last_request);
         Turn {
             held: held.unwrap_or_default(),
@@ -157,7 +159,7 @@ impl HttpSource {
                     "{}: {what}; {remedy}",
                     self.listing.request_line(cursor, limit)
                 );
-                Err(self.error(kind, message, trial, None))
+                Err(self.error(kind, &message, trial, None))
             }
             Verdict::Retry { shrink } => {
                 if shrink {
@@ -228,19 +230,19 @@ impl HttpSource {
             ),
         };
         let wait_until = hold.map(|hold| hold.until);
-        self.error(FailureKind::Unavailable, message, trial, wait_until)
+        self.error(FailureKind::Unavailable, &message, trial, wait_until)
     }
 
     fn error(
         &self,
         kind: FailureKind,
-        message: String,
+        message: &str,
         trial: &Trial,
         wait_until: Option<Timestamp>,
     ) -> SourceError {
         SourceError {
             kind,
-            message: self.listing.redactor.redact(&message),
+            message: self.listing.redactor.redact(message),
             retries: trial.retries(),
             wait_until,
         }

@@ -9,7 +9,7 @@ use chrono::{TimeDelta, Utc};
 use rstest::rstest;
 use url::Url;
 
-use super::scripted_server::{ScriptedServer, Step, answer, page};
+use super::scripted_server::{ScriptedServer, Step, answer, gzip_of_repeated_spaces, page};
 use super::*;
 use crate::config::{Api, ApiKey, Parameters, Retry};
 use crate::model::PageSize;
@@ -56,7 +56,7 @@ async fn fetch(
     let waits = Mutex::new(Vec::new());
     let result = source
         .fetch(cursor, &|wait: &Wait| {
-            waits.lock().unwrap().push(wait.clone())
+            waits.lock().unwrap().push(wait.clone());
         })
         .await;
     (result, waits.into_inner().unwrap())
@@ -356,6 +356,26 @@ async fn a_hold_from_before_a_restart_is_obeyed() {
 }
 
 #[tokio::test]
+async fn a_hold_that_nobody_can_have_asked_for_is_ignored() {
+    let server = ScriptedServer::start([page(1, None)]).await;
+    let mut source = source_for(&api(&server));
+    source.hold_until(Utc::now() + TimeDelta::days(400));
+    let (result, waits) = fetch(&mut source, None).await;
+    assert!(result.is_ok() && waits.is_empty());
+}
+
+#[tokio::test]
+async fn a_body_that_may_hold_customers_is_not_quoted() {
+    let body = r#"{"items":[{"customerId":"c1","name":"Jane Doe"}]}"#;
+    let (result, _server) = played(vec![answer("200 OK", "", body); 3], None).await;
+    let message = result.unwrap_err().message;
+    assert!(
+        !message.contains("Jane") && message.contains("`pagination` is missing"),
+        "{message}"
+    );
+}
+
+#[tokio::test]
 async fn without_time_for_a_retry_the_last_failure_is_told() {
     let server = ScriptedServer::start([]).await;
     let address = server.address;
@@ -478,27 +498,4 @@ async fn plain_http_uses_no_proxy_child() {
             Some(SetupError::NoCertificates)
         );
     }
-}
-
-/// A gzip stream of `bytes` spaces or a few more: one block of fixed codes, one literal and then matches of 258 at
-/// distance 1. Without the trailer, which a reader that stops in time never sees.
-fn gzip_of_repeated_spaces(bytes: usize) -> Vec<u8> {
-    let mut bits: Vec<bool> = Vec::new();
-    let mut code = |value: u32, length: u32| {
-        bits.extend((0..length).rev().map(|bit| value >> bit & 1 == 1));
-    };
-    code(0b1_10, 3); // last block; type 1, least significant bit first
-    code(0x30 + u32::from(b' '), 8); // literal
-    for _ in 0..bytes.div_ceil(258) {
-        code(0b1100_0101, 8); // length 258
-        code(0, 5); // distance 1
-    }
-    code(0, 7); // end of block
-    let mut stream = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
-    stream.extend(bits.chunks(8).map(|byte| {
-        byte.iter()
-            .enumerate()
-            .fold(0, |sum, (place, &bit)| sum | u8::from(bit) << place)
-    }));
-    stream
 }

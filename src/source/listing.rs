@@ -130,6 +130,7 @@ impl Listing {
         let asked = headers::rate_limit(response.headers(), false, clock());
         // What the client can decompress it has already taken off.
         let encoding = response.headers().get(CONTENT_ENCODING).cloned();
+        let encoding = encoding.filter(|encoding| encoding != "identity");
         let body = self.read(response).await?;
         let bytes = body.len() as u64;
         if body.trim_ascii_start().starts_with(b"<") {
@@ -145,7 +146,10 @@ impl Listing {
                 Some(encoding) => format!("200 OK in an unknown Content-Encoding {encoding:?}"),
                 None => format!("200 OK, but {error}"),
             };
-            if let Some(said) = kept.as_deref().and_then(|body| self.redactor.body(body)) {
+            if let Some(said) = kept
+                .as_deref()
+                .and_then(|body| self.redactor.error_object(body))
+            {
                 what = format!("{what}: {said}");
             }
             Failure::new(

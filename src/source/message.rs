@@ -98,11 +98,14 @@ impl Redactor {
         if text.starts_with('<') {
             return Some(self.markup(text));
         }
-        let said = match serde_json::from_str::<Value>(text) {
-            Ok(value) => json(&value).unwrap_or_else(|| text.to_owned()),
-            Err(_) => text.to_owned(),
-        };
-        Some(self.quote(&said, QUOTED_CHARS_MAX))
+        let said = self.error_object(body);
+        Some(said.unwrap_or_else(|| self.quote(text, QUOTED_CHARS_MAX)))
+    }
+
+    /// What a JSON error object says; `None` for anything else, of which nothing is quoted: it may be customers.
+    pub(super) fn error_object(&self, body: &[u8]) -> Option<String> {
+        let value = serde_json::from_slice::<Value>(body).ok()?;
+        Some(self.quote(&json(&value)?, QUOTED_CHARS_MAX))
     }
 
     fn markup(&self, text: &str) -> String {
@@ -166,9 +169,10 @@ fn json(value: &Value) -> Option<String> {
         let code = code
             .as_str()
             .map_or_else(|| code.to_string(), str::to_owned);
-        let _ = match line.is_empty() {
-            true => write!(line, "{code}"),
-            false => write!(line, " ({code})"),
+        line = if line.is_empty() {
+            code
+        } else {
+            format!("{line} ({code})")
         };
     }
     let details = object.get("details").and_then(Value::as_array);
@@ -313,6 +317,18 @@ mod tests {
         );
         let page = format!("<html><title>{}</title>", "x".repeat(81));
         assert_eq!(redactor.body(page.as_bytes()).unwrap(), "an HTML page");
+    }
+
+    #[test]
+    fn customers_are_not_quoted() {
+        let redactor = redactor("s3cret");
+        for body in [
+            "{\"items\":[{\"name\":\"Jane",
+            "{\"items\":[{\"name\":\"Jane\"}]}",
+            "Jane",
+        ] {
+            assert_eq!(redactor.error_object(body.as_bytes()), None);
+        }
     }
 
     #[test]

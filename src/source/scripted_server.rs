@@ -117,3 +117,26 @@ pub(super) fn page(customers: usize, next: Option<&str>) -> Step {
         body.to_string(),
     )
 }
+
+/// A gzip stream of `bytes` spaces or a few more: one block of fixed codes, one literal and then matches of 258 at
+/// distance 1. Without the trailer, which a reader that stops in time never sees.
+pub(super) fn gzip_of_repeated_spaces(bytes: usize) -> Vec<u8> {
+    let mut bits: Vec<bool> = Vec::new();
+    let mut code = |value: u32, length: u32| {
+        bits.extend((0..length).rev().map(|bit| value >> bit & 1 == 1));
+    };
+    code(0b1_10, 3); // last block; type 1, least significant bit first
+    code(0x30 + u32::from(b' '), 8); // literal
+    for _ in 0..bytes.div_ceil(258) {
+        code(0b1100_0101, 8); // length 258
+        code(0, 5); // distance 1
+    }
+    code(0, 7); // end of block
+    let mut stream = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+    stream.extend(bits.chunks(8).map(|byte| {
+        byte.iter()
+            .enumerate()
+            .fold(0, |sum, (place, &bit)| sum | u8::from(bit) << place)
+    }));
+    stream
+}

@@ -62,12 +62,13 @@ impl Trial {
         can_shrink: bool,
         random: f64,
     ) -> Verdict {
-        self.server_errors = match outcome {
-            Outcome::Status { code: 500..600, .. } => self.server_errors.saturating_add(1),
+        let class = classify(outcome, has_cursor);
+        self.server_errors = match class {
+            Class::Transient(Shrink::IfRepeated) => self.server_errors.saturating_add(1),
             _ => 0,
         };
         self.delay = Duration::ZERO;
-        let shrink = match classify(outcome, has_cursor) {
+        let shrink = match class {
             Class::TooLarge if can_shrink => return Verdict::Retry { shrink: true },
             Class::TooLarge => return Verdict::Final(FailureKind::Unavailable, TOO_LARGE),
             Class::AuthRefused => return Verdict::Final(FailureKind::AuthRefused, AUTH_REFUSED),
@@ -85,8 +86,7 @@ impl Trial {
                 }
                 false
             }
-            Class::Throttled => false,
-            Class::Transient(Shrink::No) => false,
+            Class::Throttled | Class::Transient(Shrink::No) => false,
             Class::Transient(Shrink::Now) => can_shrink,
             Class::Transient(Shrink::IfRepeated) => can_shrink && self.server_errors >= 2,
         };
