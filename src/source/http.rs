@@ -96,6 +96,7 @@ impl HttpSource {
         self.hold = None;
         self.last_request = Some(Instant::now());
         trial.requests = trial.requests.saturating_add(1);
+        trial.limit = self.sizes.current();
         Ok(())
     }
 
@@ -144,8 +145,7 @@ impl HttpSource {
         trial: &mut Trial,
         cursor: Option<&Cursor>,
     ) -> Result<(), SourceError> {
-        let limit = self.sizes.current();
-        let can_shrink = limit > PageSize::MIN;
+        let can_shrink = self.sizes.current() > PageSize::MIN;
         let verdict = trial.judge(
             failure.outcome,
             cursor.is_some(),
@@ -157,7 +157,7 @@ impl HttpSource {
             Verdict::Final(kind, remedy) => {
                 let message = format!(
                     "{}: {what}; {remedy}",
-                    self.listing.request_line(cursor, limit)
+                    self.listing.request_line(cursor, trial.limit)
                 );
                 Err(self.error(kind, &message, trial, None))
             }
@@ -215,7 +215,7 @@ impl HttpSource {
     ) -> SourceError {
         let hold = self.hold.as_ref().filter(|_| !turn.held.is_zero());
         let bound = humantime::format_duration(self.retry.max_elapsed);
-        let request = self.listing.request_line(cursor, self.sizes.current());
+        let request = self.listing.request_line(cursor, trial.limit);
         let message = match hold {
             Some(hold) => format!(
                 "{request}: {}; the server asks to wait until {}, which is over retry.max_elapsed ({bound})",
@@ -223,10 +223,13 @@ impl HttpSource {
                 format_timestamp(hold.until),
             ),
             None => format!(
-                "{request}: {}; given up after {} requests in {}s, retry.max_elapsed is {bound}",
+                "{request}: {}; given up after {}s and {}, retry.max_elapsed is {bound}",
                 trial.failure,
-                trial.requests,
                 elapsed.as_secs(),
+                match trial.retries() {
+                    1 => "1 retry".to_owned(),
+                    retries => format!("{retries} retries"),
+                },
             ),
         };
         let wait_until = hold.map(|hold| hold.until);
@@ -256,13 +259,12 @@ impl PageSource for HttpSource {
         on_wait: &(dyn Fn(&Wait) + Sync),
     ) -> Result<Fetched, SourceError> {
         let started = Instant::now();
-        let mut trial = Trial::new(&self.retry);
+        let mut trial = Trial::new(&self.retry, self.sizes.current());
         // Bounded by `retry.max_elapsed`: each turn either waits, or asks for half (ten times at most).
         loop {
             self.wait_for_turn(&mut trial, started, cursor, on_wait)
                 .await?;
-            let limit = self.sizes.current();
-            match self.listing.request(cursor, limit, Utc::now).await {
+            match self.listing.request(cursor, trial.limit, Utc::now).await {
                 Ok(answer) => return Ok(self.take_answer(answer, &trial)),
                 Err(failure) => self.take_failure(failure, &mut trial, cursor)?,
             }

@@ -35,13 +35,18 @@ fn api(server: &ScriptedServer) -> Api {
     }
 }
 
-fn source_for(api: &Api) -> HttpSource {
+/// A source that retries at once, for that long.
+fn source_with(api: &Api, max_elapsed: Duration) -> Result<HttpSource, SetupError> {
     let retry = Retry {
         initial_delay: MOMENT,
         max_delay: MOMENT,
-        max_elapsed: Duration::from_secs(300),
+        max_elapsed,
     };
-    HttpSource::new(api, &retry, &ApiKey::new(KEY).unwrap()).unwrap()
+    HttpSource::new(api, &retry, &ApiKey::new(KEY).unwrap())
+}
+
+fn source_for(api: &Api) -> HttpSource {
+    source_with(api, Duration::from_secs(300)).unwrap()
 }
 
 fn cursor() -> Cursor {
@@ -210,7 +215,7 @@ async fn a_redirect_is_not_followed_and_takes_the_key_nowhere() {
     let (result, server) = played([answer("302 Found", &location, "")], None).await;
     let error = result.unwrap_err();
     assert_eq!(error.kind, FailureKind::Protocol);
-    let target = format!("302 Found: to http://{}/login; ", elsewhere.address);
+    let target = format!("302 Found to http://{}/login; ", elsewhere.address);
     assert!(error.message.contains(&target), "{}", error.message);
     assert_eq!(server.requests().len(), 1);
     assert_eq!(elsewhere.requests().len(), 0);
@@ -379,13 +384,7 @@ async fn a_body_that_may_hold_customers_is_not_quoted() {
 async fn without_time_for_a_retry_the_last_failure_is_told() {
     let server = ScriptedServer::start([]).await;
     let address = server.address;
-    let retry = Retry {
-        initial_delay: Duration::from_secs(3600),
-        max_delay: Duration::from_secs(3600),
-        max_elapsed: Duration::ZERO,
-    };
-    let key = ApiKey::new(KEY).unwrap();
-    let mut source = HttpSource::new(&api(&server), &retry, &key).unwrap();
+    let mut source = source_with(&api(&server), Duration::ZERO).unwrap();
     let error = fetch(&mut source, None).await.0.unwrap_err();
     assert_eq!(
         (error.kind, error.wait_until),
@@ -402,13 +401,7 @@ async fn a_refused_connection_is_told_in_two_words() {
     let mut api = api(&server);
     // Port 1 (tcpmux) has no listener.
     api.base_url = Url::parse("http://localhost:1").unwrap();
-    let retry = Retry {
-        initial_delay: MOMENT,
-        max_delay: MOMENT,
-        max_elapsed: Duration::ZERO,
-    };
-    let key = ApiKey::new(KEY).unwrap();
-    let mut source = HttpSource::new(&api, &retry, &key).unwrap();
+    let mut source = source_with(&api, Duration::ZERO).unwrap();
     let error = fetch(&mut source, None).await.0.unwrap_err();
     assert!(
         error
@@ -487,15 +480,7 @@ async fn plain_http_uses_no_proxy_child() {
     fetch(&mut source_for(&api), None).await.0.unwrap();
     if std::env::var_os("SSL_CERT_FILE").is_some_and(|file| file == "/nonexistent") {
         api.base_url = Url::parse("https://localhost").unwrap();
-        let key = ApiKey::new(KEY).unwrap();
-        let retry = Retry {
-            initial_delay: MOMENT,
-            max_delay: MOMENT,
-            max_elapsed: MOMENT,
-        };
-        assert_eq!(
-            HttpSource::new(&api, &retry, &key).err(),
-            Some(SetupError::NoCertificates)
-        );
+        let result = source_with(&api, MOMENT);
+        assert_eq!(result.err(), Some(SetupError::NoCertificates));
     }
 }

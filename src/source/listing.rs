@@ -207,12 +207,11 @@ impl Listing {
         if let Some(asked) = &asked {
             what = format!("{what}, {}", asked.words);
         }
-        let said = if status.is_redirection() {
-            self.target(response.headers())
-        } else {
-            self.redactor.body(&error_body(response).await)
-        };
-        if let Some(said) = said {
+        if status.is_redirection() {
+            if let Some(target) = self.target(response.headers()) {
+                what = format!("{what} to {target}");
+            }
+        } else if let Some(said) = self.redactor.body(&error_body(response).await) {
             what = format!("{what}: {said}");
         }
         Failure {
@@ -226,30 +225,25 @@ impl Listing {
     fn target(&self, headers: &HeaderMap) -> Option<String> {
         let location = headers.get(LOCATION)?.to_str().ok()?;
         let target = self.endpoint.join(location).ok()?;
-        Some(format!(
-            "to {}",
-            self.redactor.quote(&place(&target), TARGET_CHARS_MAX)
-        ))
+        Some(self.redactor.quote(&place(&target), TARGET_CHARS_MAX))
     }
 
     /// A request that ended without an answer, or in the middle of one.
     fn broken(&self, error: &reqwest::Error) -> Failure {
-        let outcome = if error.is_connect() && error.is_timeout() {
-            return Failure::new(
-                Outcome::ConnectTimeout,
-                "no connection in time (api.connect_timeout)",
-            );
-        } else if error.is_timeout() {
-            Outcome::AnswerTimeout
-        } else if is_malformed(error) {
-            Outcome::Malformed
-        } else {
-            Outcome::Transport
+        if error.is_connect() && error.is_timeout() {
+            let what = "no connection in time (api.connect_timeout)";
+            return Failure::new(Outcome::ConnectTimeout, what);
+        }
+        let in_body = error.is_decode() || error.is_body();
+        let (outcome, context) = match is_malformed(error) {
+            _ if error.is_timeout() => (Outcome::AnswerTimeout, ""),
+            true if in_body => (Outcome::Malformed, "the answer can't be decompressed: "),
+            true => (Outcome::Malformed, "the answer is no HTTP: "),
+            false if in_body => (Outcome::Transport, "the answer broke off: "),
+            false => (Outcome::Transport, ""),
         };
-        Failure::new(
-            outcome,
-            self.redactor.quote(&cause(error), QUOTED_CHARS_MAX),
-        )
+        let what = format!("{context}{}", cause(error));
+        Failure::new(outcome, self.redactor.quote(&what, QUOTED_CHARS_MAX))
     }
 }
 

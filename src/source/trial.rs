@@ -6,6 +6,7 @@ use super::FailureKind;
 use super::backoff::Backoff;
 use super::classify::{Class, Outcome, Shrink, classify};
 use crate::config::Retry;
+use crate::model::PageSize;
 
 /// A body that is no page may be a proxy's glitch; one that comes this often is not.
 pub(super) const MALFORMED_ANSWERS_MAX: u32 = 3;
@@ -17,6 +18,8 @@ pub(super) struct Trial {
     pub(super) requests: u32,
     /// How long to wait before the next one, by our own choice.
     pub(super) delay: Duration,
+    /// How many customers the last one asked for.
+    pub(super) limit: PageSize,
     /// Why the last one failed; empty if none did.
     pub(super) failure: String,
     malformed_answers: u32,
@@ -38,10 +41,11 @@ pub(super) enum Verdict {
 }
 
 impl Trial {
-    pub(super) fn new(retry: &Retry) -> Self {
+    pub(super) fn new(retry: &Retry, limit: PageSize) -> Self {
         Self {
             requests: 0,
             delay: Duration::ZERO,
+            limit,
             failure: String::new(),
             malformed_answers: 0,
             server_errors: 0,
@@ -135,7 +139,7 @@ mod tests {
 
     /// For each outcome: whether the page shrinks, and the longest delay in seconds.
     fn retries(outcomes: &[Outcome]) -> Vec<(bool, u64)> {
-        let mut trial = Trial::new(&RETRY);
+        let mut trial = Trial::new(&RETRY, PageSize::MAX);
         outcomes
             .iter()
             .map(|&outcome| match trial.judge(outcome, true, true, 1.0) {
@@ -174,7 +178,7 @@ mod tests {
 
     #[test]
     fn at_one_customer_nothing_shrinks() {
-        let mut trial = Trial::new(&RETRY);
+        let mut trial = Trial::new(&RETRY, PageSize::MAX);
         for outcome in [Outcome::AnswerTimeout, status(500), status(500)] {
             let verdict = trial.judge(outcome, true, false, 1.0);
             assert_eq!(verdict, Verdict::Retry { shrink: false });
@@ -187,7 +191,7 @@ mod tests {
 
     #[test]
     fn the_third_malformed_answer_is_final_whatever_came_between() {
-        let mut trial = Trial::new(&RETRY);
+        let mut trial = Trial::new(&RETRY, PageSize::MAX);
         for outcome in [Outcome::Malformed, Outcome::Transport, status(204)] {
             let verdict = trial.judge(outcome, false, true, 0.5);
             assert_eq!(verdict, Verdict::Retry { shrink: false });
@@ -207,7 +211,8 @@ mod tests {
             (501, false, FailureKind::Unavailable),
             (302, true, FailureKind::Protocol),
         ] {
-            let verdict = Trial::new(&RETRY).judge(status(code), has_cursor, true, 0.5);
+            let verdict =
+                Trial::new(&RETRY, PageSize::MAX).judge(status(code), has_cursor, true, 0.5);
             assert!(
                 matches!(verdict, Verdict::Final(kind, _) if kind == expected),
                 "{code}"
