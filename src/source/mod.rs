@@ -1,5 +1,22 @@
 //! Where the pages come from: one trait, and its one implementation over HTTP.
 
+mod backoff;
+mod classify;
+mod client;
+mod headers;
+mod http;
+#[cfg(test)]
+mod http_tests;
+mod listing;
+mod message;
+mod page_size;
+#[cfg(test)]
+mod scripted_server;
+mod trial;
+
+pub use client::SetupError;
+pub use http::HttpSource;
+
 use crate::model::{Cursor, Page, Timestamp, Wait};
 
 /// A listing that is walked page by page.

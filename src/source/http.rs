@@ -1,0 +1,286 @@
+//! [`HttpSource`]: the listing over HTTP, and the program's only retry loop.
+//!
+//! One turn of the loop: wait for what the server, our own backoff and our own rate cap ask for, whichever is longest;
+//! make one request; on failure let [`Trial`] judge it. Everything that survives a cancelled `fetch` — the page size, the
+//! server's wait, the time of the last request — is changed in one step each, between awaits.
+
+use std::time::Duration;
+
+use chrono::{SubsecRound, TimeDelta, Utc};
+use tokio::time::{Instant, sleep};
+use tracing::{debug, warn};
+
+use super::backoff::{interval, overruns, with_jitter};
+use super::headers::{Asked, WAIT_MAX};
+use super::listing::{Answer, Failure, Listing};
+use super::page_size::AdaptivePageSize;
+use super::trial::{Trial, Verdict};
+use super::{FailureKind, Fetched, PageSource, SetupError, SourceError};
+use crate::config::{Api, ApiKey, Retry};
+use crate::model::{Cursor, PageSize, Timestamp, Wait, format_timestamp};
+
+/// The listing of the configured API.
+pub struct HttpSource {
+    listing: Listing,
+    retry: Retry,
+    sizes: AdaptivePageSize,
+    /// The shortest time between the starts of two requests.
+    interval: Option<Duration>,
+    last_request: Option<Instant>,
+    hold: Option<Hold>,
+}
+
+/// A wait that the server asked for.
+#[derive(Debug, Clone)]
+struct Hold {
+    until: Timestamp,
+    reason: String,
+}
+
+/// A wait before a request, and who wants it.
+struct Turn {
+    /// What the server still asks for.
+    held: Duration,
+    /// What the backoff asks for.
+    own: Duration,
+    /// What the rate cap asks for.
+    paced: Duration,
+}
+
+impl HttpSource {
+    /// Sets a source up; makes no request.
+    ///
+    /// # Errors
+    /// [`SetupError`] if the base URL would expose the key, or no client can be built.
+    pub fn new(api: &Api, retry: &Retry, key: &ApiKey) -> Result<Self, SetupError> {
+        Ok(Self {
+            listing: Listing::new(api, key)?,
+            retry: retry.clone(),
+            sizes: AdaptivePageSize::new(api.page_size),
+            interval: interval(api.max_requests_per_second),
+            last_request: None,
+            hold: None,
+        })
+    }
+
+    /// How many customers the next request asks for.
+    pub fn page_size(&self) -> PageSize {
+        self.sizes.current()
+    }
+
+    /// Waits until the next request may be made, or says that this would take too long.
+    async fn wait_for_turn(
+        &mut self,
+        trial: &mut Trial,
+        started: Instant,
+        cursor: Option<&Cursor>,
+        on_wait: &(dyn Fn(&Wait) + Sync),
+    ) -> Result<(), SourceError> {
+        let turn = self.turn(trial.delay);
+        // Before the first request the rate cap is no trouble of this page, so it isn't counted against it.
+        let paced = if trial.requests == 0 {
+            Duration::ZERO
+        } else {
+            turn.paced
+        };
+        let needed = turn.held.max(turn.own).max(paced);
+        let elapsed = started.elapsed();
+        let is_free = trial.requests == 0 && needed.is_zero();
+        if !is_free && overruns(elapsed, needed, self.retry.max_elapsed) {
+            return Err(self.exhausted(trial, &turn, elapsed, cursor));
+        }
+        if let Some(wait) = self.wait(trial, &turn) {
+            on_wait(&wait.0);
+            sleep(wait.1).await;
+        }
+        self.hold = None;
+        self.last_request = Some(Instant::now());
+        trial.requests = trial.requests.saturating_add(1);
+        trial.limit = self.sizes.current();
+        Ok(())
+    }
+
+    fn turn(&self, own: Duration) -> Turn {
+        let held = self
+            .hold
+            .as_ref()
+            .and_then(|hold| (hold.until - Utc::now()).to_std().ok())
+            // Nobody asked for more: the clock was wrong when it was stored, or is now.
+            .filter(|held| *held <= WAIT_MAX + Duration::from_secs(1));
+        let paced = self.interval.zip(self.last_request);
+        Turn {
+            held: held.unwrap_or_default(),
+            own,
+            paced: paced.map_or(Duration::ZERO, |(interval, last)| {
+                interval.saturating_sub(last.elapsed())
+            }),
+        }
+    }
+
+    /// The wait to announce and its length; `None` if there is nothing to wait for.
+    fn wait(&self, trial: &Trial, turn: &Turn) -> Option<(Wait, Duration)> {
+        let longest = turn.held.max(turn.own).max(turn.paced);
+        if longest.is_zero() {
+            return None;
+        }
+        let hold = self.hold.as_ref().filter(|_| turn.held == longest);
+        let (delay, reason) = match hold {
+            Some(hold) => (with_jitter(longest, fastrand::f64()), hold.reason.clone()),
+            None if turn.own == longest => (longest, trial.failure.clone()),
+            None => (longest, "api.max_requests_per_second".to_owned()),
+        };
+        let wait = Wait {
+            until: later(Utc::now(), delay),
+            reason,
+            asked_by_server: hold.is_some(),
+            retry: trial.requests,
+        };
+        Some((wait, delay))
+    }
+
+    /// Takes a failure in: either the next turn can come, or that was it.
+    fn take_failure(
+        &mut self,
+        failure: Failure,
+        trial: &mut Trial,
+        cursor: Option<&Cursor>,
+    ) -> Result<(), SourceError> {
+        let can_shrink = self.sizes.current() > PageSize::MIN;
+        let verdict = trial.judge(
+            failure.outcome,
+            cursor.is_some(),
+            can_shrink,
+            fastrand::f64(),
+        );
+        let Failure { what, asked, .. } = failure;
+        match verdict {
+            Verdict::Final(kind, remedy) => {
+                let message = format!(
+                    "{}: {what}; {remedy}",
+                    self.listing.request_line(cursor, trial.limit)
+                );
+                Err(self.error(kind, &message, trial, None))
+            }
+            Verdict::Retry { shrink } => {
+                if shrink {
+                    self.sizes.shrink();
+                }
+                if let Some(asked) = asked.filter(|asked| !asked.delay.is_zero()) {
+                    // The server knows better than our backoff.
+                    trial.delay = Duration::ZERO;
+                    self.hold_for(&asked, what.clone());
+                }
+                let next_limit = self.sizes.current().get();
+                if trial.requests == 1 {
+                    warn!(page.limit = next_limit, error = %what, "request failed, retrying");
+                } else {
+                    debug!(page.limit = next_limit, retries = trial.requests, error = %what, "request failed again, retrying");
+                }
+                trial.failure = what;
+                Ok(())
+            }
+        }
+    }
+
+    fn take_answer(&mut self, answer: Answer, trial: &Trial) -> Fetched {
+        self.sizes.good_page();
+        if let Some(asked) = answer.asked {
+            let reason = format!("the rate limit is used up, {}", asked.words);
+            self.hold_for(&asked, reason);
+        }
+        Fetched {
+            page: answer.page,
+            bytes: answer.bytes,
+            retries: trial.retries(),
+        }
+    }
+
+    fn hold_for(&mut self, asked: &Asked, reason: String) {
+        self.hold(later(Utc::now(), asked.delay), reason);
+    }
+
+    fn hold(&mut self, until: Timestamp, reason: String) {
+        if self.hold.as_ref().is_none_or(|hold| hold.until < until) {
+            self.hold = Some(Hold { until, reason });
+        }
+    }
+
+    /// There is no time left for another try.
+    fn exhausted(
+        &self,
+        trial: &Trial,
+        turn: &Turn,
+        elapsed: Duration,
+        cursor: Option<&Cursor>,
+    ) -> SourceError {
+        let hold = self.hold.as_ref().filter(|_| !turn.held.is_zero());
+        let bound = humantime::format_duration(self.retry.max_elapsed);
+        let request = self.listing.request_line(cursor, trial.limit);
+        let message = match hold {
+            Some(hold) => format!(
+                "{request}: {}; the server asks to wait until {}, which is over retry.max_elapsed ({bound})",
+                hold.reason,
+                format_timestamp(hold.until),
+            ),
+            None => format!(
+                "{request}: {}; given up after {}s and {}, retry.max_elapsed is {bound}",
+                trial.failure,
+                elapsed.as_secs(),
+                match trial.retries() {
+                    1 => "1 retry".to_owned(),
+                    retries => format!("{retries} retries"),
+                },
+            ),
+        };
+        let wait_until = hold.map(|hold| hold.until);
+        self.error(FailureKind::Unavailable, &message, trial, wait_until)
+    }
+
+    fn error(
+        &self,
+        kind: FailureKind,
+        message: &str,
+        trial: &Trial,
+        wait_until: Option<Timestamp>,
+    ) -> SourceError {
+        SourceError {
+            kind,
+            message: self.listing.redactor.redact(message),
+            retries: trial.retries(),
+            wait_until,
+        }
+    }
+}
+
+impl PageSource for HttpSource {
+    async fn fetch(
+        &mut self,
+        cursor: Option<&Cursor>,
+        on_wait: &(dyn Fn(&Wait) + Sync),
+    ) -> Result<Fetched, SourceError> {
+        let started = Instant::now();
+        let mut trial = Trial::new(&self.retry, self.sizes.current());
+        // Bounded by `retry.max_elapsed`: each turn either waits, or asks for half (ten times at most).
+        loop {
+            self.wait_for_turn(&mut trial, started, cursor, on_wait)
+                .await?;
+            match self.listing.request(cursor, trial.limit, Utc::now).await {
+                Ok(answer) => return Ok(self.take_answer(answer, &trial)),
+                Err(failure) => self.take_failure(failure, &mut trial, cursor)?,
+            }
+        }
+    }
+
+    fn hold_until(&mut self, at: Timestamp) {
+        self.hold(at, "the server asked for this wait before".to_owned());
+    }
+}
+
+/// `delay` after `now`, rounded up to the millisecond, which is what the mirror keeps of it.
+fn later(now: Timestamp, delay: Duration) -> Timestamp {
+    TimeDelta::from_std(delay)
+        .ok()
+        .and_then(|delay| now.checked_add_signed(delay))
+        .and_then(|at| at.checked_add_signed(TimeDelta::nanoseconds(999_999)))
+        .map_or(Timestamp::MAX_UTC, |at| at.trunc_subsecs(3))
+}
