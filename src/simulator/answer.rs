@@ -27,15 +27,24 @@ pub(super) struct Problem<'a> {
 }
 
 /// A whole body with its `Content-Length`.
-pub(super) fn plain(status: u16, content_type: &'static str, body: impl Into<Bytes>) -> Response<Body> {
-    let body = Full::new(body.into()).map_err(|never| match never {}).boxed_unsync();
+pub(super) fn plain(
+    status: u16,
+    content_type: &'static str,
+    body: impl Into<Bytes>,
+) -> Response<Body> {
+    let body = Full::new(body.into())
+        .map_err(|never| match never {})
+        .boxed_unsync();
     with_head(status, content_type, body)
 }
 
 fn with_head(status: u16, content_type: &'static str, body: Body) -> Response<Body> {
     let mut response = Response::new(body);
-    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    *response.status_mut() =
+        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }
 
@@ -45,12 +54,16 @@ pub(super) fn problem(problem: &Problem<'_>) -> Response<Body> {
     write_object(&mut text, |error| {
         error.string("code", problem.code);
         error.string("message", problem.message);
-        error.objects("details", problem.detail.into_iter(), |detail, (property, suggestion)| {
-            detail.string("code", problem.code);
-            detail.string("message", problem.message);
-            detail.string("property", property);
-            detail.string("suggestion", suggestion);
-        });
+        error.objects(
+            "details",
+            problem.detail.into_iter(),
+            |detail, (property, suggestion)| {
+                detail.string("code", problem.code);
+                detail.string("message", problem.message);
+                detail.string("property", property);
+                detail.string("suggestion", suggestion);
+            },
+        );
         error.string("hint", problem.hint);
     });
     plain(problem.status, "application/json", text)
@@ -58,14 +71,24 @@ pub(super) fn problem(problem: &Problem<'_>) -> Response<Body> {
 
 /// An error of a status that was ordered.
 pub(super) fn ordered_problem(status: u16, wait: Option<WaitHint>) -> Response<Body> {
-    let reason = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
+    let reason = StatusCode::from_u16(status)
+        .ok()
+        .and_then(|status| status.canonical_reason());
     let message = reason.unwrap_or("Something went wrong");
     let code = message.to_lowercase().replace(' ', "_");
     let hint = "This fault was ordered.";
-    let mut response = problem(&Problem { status, code: &code, message, detail: None, hint });
+    let mut response = problem(&Problem {
+        status,
+        code: &code,
+        message,
+        detail: None,
+        hint,
+    });
     for (name, value) in wait.map(wait_headers).unwrap_or_default() {
         if let Ok(value) = HeaderValue::from_str(&value) {
-            response.headers_mut().insert(HeaderName::from_static(name), value);
+            response
+                .headers_mut()
+                .insert(HeaderName::from_static(name), value);
         }
     }
     response
@@ -77,7 +100,10 @@ fn wait_headers(wait: WaitHint) -> Vec<(&'static str, String)> {
         WaitHint::RetryAfter(seconds) => vec![("retry-after", seconds.to_string())],
         // An HTTP date has whole seconds: one more, so that truncation doesn't shorten the wait.
         WaitHint::RetryAfterDate(seconds) => {
-            vec![("retry-after", httpdate::fmt_http_date(in_seconds(seconds + 1)))]
+            vec![(
+                "retry-after",
+                httpdate::fmt_http_date(in_seconds(seconds + 1)),
+            )]
         }
         WaitHint::RateLimitReset(seconds) => vec![
             ("ratelimit-limit", "100".to_owned()),
@@ -85,7 +111,9 @@ fn wait_headers(wait: WaitHint) -> Vec<(&'static str, String)> {
             ("ratelimit-reset", seconds.to_string()),
         ],
         WaitHint::RateLimitResetEpoch(seconds) => {
-            let reset = in_seconds(seconds + 1).duration_since(UNIX_EPOCH).unwrap_or_default();
+            let reset = in_seconds(seconds + 1)
+                .duration_since(UNIX_EPOCH)
+                .unwrap_or_default();
             vec![
                 ("x-ratelimit-limit", "100".to_owned()),
                 ("x-ratelimit-remaining", "0".to_owned()),
@@ -97,8 +125,14 @@ fn wait_headers(wait: WaitHint) -> Vec<(&'static str, String)> {
 
 /// A page for people, as a proxy or a login form sends it.
 pub(super) fn html(status: u16) -> Response<Body> {
-    let title = if status < 300 { "Please sign in" } else { "Bad gateway" };
-    let text = format!("<!DOCTYPE html>\n<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>\n");
+    let title = if status < 300 {
+        "Please sign in"
+    } else {
+        "Bad gateway"
+    };
+    let text = format!(
+        "<!DOCTYPE html>\n<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>\n"
+    );
     plain(status, "text/html; charset=utf-8", text)
 }
 
@@ -123,7 +157,10 @@ pub(super) fn unusual(body: Vec<u8>, ending: Ending) -> Response<Body> {
         Ending::Stall => {
             let rest = stream::pending();
             let frames = stream::iter([Ok(Frame::data(half))]).chain(rest);
-            (whole.len() as u64, BodyExt::boxed_unsync(StreamBody::new(frames)))
+            (
+                whole.len() as u64,
+                BodyExt::boxed_unsync(StreamBody::new(frames)),
+            )
         }
         Ending::Close => {
             let rest = stream::once(async {
@@ -132,7 +169,10 @@ pub(super) fn unusual(body: Vec<u8>, ending: Ending) -> Response<Body> {
                 Err(io::Error::other("truncated by order"))
             });
             let frames = stream::iter([Ok(Frame::data(half))]).chain(rest);
-            (whole.len() as u64, BodyExt::boxed_unsync(StreamBody::new(frames)))
+            (
+                whole.len() as u64,
+                BodyExt::boxed_unsync(StreamBody::new(frames)),
+            )
         }
         Ending::Padding(bytes) => {
             let missing = bytes.saturating_sub(whole.len() as u64);
@@ -146,6 +186,8 @@ pub(super) fn unusual(body: Vec<u8>, ending: Ending) -> Response<Body> {
         }
     };
     let mut response = with_head(200, "application/json", body);
-    response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+    response
+        .headers_mut()
+        .insert(CONTENT_LENGTH, HeaderValue::from(length));
     response
 }

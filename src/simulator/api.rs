@@ -24,7 +24,10 @@ const LIMIT_DEFAULT: u64 = 100;
 const LIMIT_MAX: u64 = 1000;
 
 /// Answers a request; its body is ignored.
-pub(super) async fn answer(shared: &Shared, head: &Parts) -> Result<Response<Body>, ConnectionReset> {
+pub(super) async fn answer(
+    shared: &Shared,
+    head: &Parts,
+) -> Result<Response<Body>, ConnectionReset> {
     if let Some(command) = head.uri.path().strip_prefix(control::PREFIX) {
         return Ok(control::answer(shared, head, command));
     }
@@ -55,11 +58,15 @@ type Query = HashMap<String, String>;
 
 /// The query's parameters; of a repeated one the last counts.
 pub(super) fn query(head: &Parts) -> Query {
-    form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes()).into_owned().collect()
+    form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes())
+        .into_owned()
+        .collect()
 }
 
 fn header(head: &Parts, name: &str) -> Option<String> {
-    head.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+    head.headers
+        .get(name)
+        .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 
 fn logged(shared: &Shared, head: &Parts, query: &Query) -> Request {
@@ -96,12 +103,23 @@ async fn listing_answer(
         return Ok(refusal);
     }
     let names = &shared.options.parameters;
-    let limit = query.get(&names.limit).map_or(Ok(LIMIT_DEFAULT), |text| text.parse());
+    let limit = query
+        .get(&names.limit)
+        .map_or(Ok(LIMIT_DEFAULT), |text| text.parse());
     let limit = limit.ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
-    let cursor = query.get(&names.cursor).map(String::as_str).filter(|cursor| !cursor.is_empty());
+    let cursor = query
+        .get(&names.cursor)
+        .map(String::as_str)
+        .filter(|cursor| !cursor.is_empty());
     // A cursor of another server still is one: page 2 is the least it can ask for.
-    let page = cursor.map_or(1, |cursor| shared.unseal(cursor).map_or(2, |place| place.page));
-    let faults = shared.due_faults(&Asked { number, page, limit: limit.unwrap_or(LIMIT_DEFAULT) });
+    let page = cursor.map_or(1, |cursor| {
+        shared.unseal(cursor).map_or(2, |place| place.page)
+    });
+    let faults = shared.due_faults(&Asked {
+        number,
+        page,
+        limit: limit.unwrap_or(LIMIT_DEFAULT),
+    });
 
     let mut delay = shared.options.page_latency;
     for fault in &faults {
@@ -117,10 +135,19 @@ async fn listing_answer(
     }
     let place = match accepted(shared, head, cursor, limit.is_some()) {
         Ok(place) => place,
-        Err(refusal) => return Ok(refusal),
+        Err(refusal) => return Ok(*refusal),
     };
-    let filter = query.get(&names.filter).map(|filter| filter.to_lowercase()).unwrap_or_default();
-    let asked = PageAsked { cursor, place, limit: limit.unwrap_or(LIMIT_DEFAULT), filter: &filter, number };
+    let filter = query
+        .get(&names.filter)
+        .map(|filter| filter.to_lowercase())
+        .unwrap_or_default();
+    let asked = PageAsked {
+        cursor,
+        place,
+        limit: limit.unwrap_or(LIMIT_DEFAULT),
+        filter: &filter,
+        number,
+    };
     Ok(page_answer(shared, &asked, &faults))
 }
 
@@ -132,7 +159,13 @@ fn wrong_address(shared: &Shared, head: &Parts) -> Option<Response<Body>> {
         _ => (404, "not_found", "No such resource"),
     };
     let hint = "GET /customers lists the customers.";
-    Some(answer::problem(&Problem { status, code, message, detail: None, hint }))
+    Some(answer::problem(&Problem {
+        status,
+        code,
+        message,
+        detail: None,
+        hint,
+    }))
 }
 
 /// The answer of a fault that takes the page's place.
@@ -152,9 +185,18 @@ fn ordered_answer(fault: &Fault, head: &Parts) -> Result<Response<Body>, Silence
             response
         }
         Fault::EchoKey => {
-            let message = format!("The key {} is not known", header(head, KEY_HEADER).unwrap_or_default());
+            let message = format!(
+                "The key {} is not known",
+                header(head, KEY_HEADER).unwrap_or_default()
+            );
             let hint = "Ask your administrator.";
-            answer::problem(&Problem { status: 401, code: "unauthorized", message: &message, detail: None, hint })
+            answer::problem(&Problem {
+                status: 401,
+                code: "unauthorized",
+                message: &message,
+                detail: None,
+                hint,
+            })
         }
         other => answer::problem(&Problem {
             status: 500,
@@ -172,29 +214,53 @@ fn accepted(
     head: &Parts,
     cursor: Option<&str>,
     limit_is_valid: bool,
-) -> Result<Option<Place>, Response<Body>> {
+) -> Result<Option<Place>, Box<Response<Body>>> {
     let options = &shared.options;
     let state = shared.state();
-    if head.headers.get(KEY_HEADER).is_none_or(|key| key.as_bytes() != state.key.as_bytes()) {
+    if head
+        .headers
+        .get(KEY_HEADER)
+        .is_none_or(|key| key.as_bytes() != state.key.as_bytes())
+    {
         let status = options.key_refusal_status;
         let (code, message) = match status {
             403 => ("forbidden", "The API key has no access to customers"),
             _ => ("unauthorized", "The API key is missing or not valid"),
         };
         let hint = "Send a valid key in the header X-Api-Key.";
-        return Err(answer::problem(&Problem { status, code, message, detail: None, hint }));
+        return Err(Box::new(answer::problem(&Problem {
+            status,
+            code,
+            message,
+            detail: None,
+            hint,
+        })));
     }
     if !limit_is_valid {
-        let detail = Some((options.parameters.limit.as_str(), "Send a number from 1 to 1000."));
-        let (message, hint) = ("The limit is not valid", "See the documentation of the listing.");
-        return Err(answer::problem(&Problem { status: 400, code: "invalid_parameter", message, detail, hint }));
+        let detail = Some((
+            options.parameters.limit.as_str(),
+            "Send a number from 1 to 1000.",
+        ));
+        let (message, hint) = (
+            "The limit is not valid",
+            "See the documentation of the listing.",
+        );
+        return Err(Box::new(answer::problem(&Problem {
+            status: 400,
+            code: "invalid_parameter",
+            message,
+            detail,
+            hint,
+        })));
     }
-    let Some(cursor) = cursor else { return Ok(None) };
+    let Some(cursor) = cursor else {
+        return Ok(None);
+    };
     shared
         .unseal(cursor)
         .filter(|place| !state.has_expired(place, options.cursor_lifetime))
         .map(Some)
-        .ok_or_else(|| cursor_refusal(options.cursor_refusal_status))
+        .ok_or_else(|| Box::new(cursor_refusal(options.cursor_refusal_status)))
 }
 
 fn cursor_refusal(status: u16) -> Response<Body> {
@@ -220,16 +286,35 @@ fn page_answer(shared: &Shared, asked: &PageAsked<'_>, faults: &[Fault]) -> Resp
     let options = &shared.options;
     let (listing, generation, issued_at_ms, before) = {
         let state = shared.state();
-        let before = asked.cursor.map(|cursor| state.log.cursor_before(cursor).unwrap_or_else(|| cursor.to_owned()));
-        (Arc::clone(&state.listing), state.generation, state.now_ms(), before)
+        let before = asked.cursor.map(|cursor| {
+            state
+                .log
+                .cursor_before(cursor)
+                .unwrap_or_else(|| cursor.to_owned())
+        });
+        (
+            Arc::clone(&state.listing),
+            state.generation,
+            state.now_ms(),
+            before,
+        )
     };
-    let (page, position) = asked.place.map_or((1, 0), |place| (place.page, place.position));
+    let (page, position) = asked
+        .place
+        .map_or((1, 0), |place| (place.page, place.position));
     let mut rows = page::rows(&listing, asked.filter, position, asked.limit, faults);
     if options.shuffle_keys {
         rows.shuffle(Dice::new(&[options.seed, asked.number]));
     }
     let mut next = rows.next.map(|position| {
-        Place { page: page + 1, position, day: listing.day(), generation, issued_at_ms }.seal(options.seed)
+        Place {
+            page: page + 1,
+            position,
+            day: listing.day(),
+            generation,
+            issued_at_ms,
+        }
+        .seal(options.seed)
     });
     for fault in faults {
         match fault {

@@ -17,12 +17,21 @@ pub(super) fn answer(shared: &Shared, head: &Parts, command: &str) -> Response<B
     let query = query(head);
     let done = match (head.method.as_str(), command) {
         ("POST", "day") => {
-            let day = query.get("day").and_then(|day| day.parse().ok()).filter(|day| (1..=DAY_MAX).contains(day));
-            day.map(|day| shared.set_day(day)).ok_or_else(|| format!("day must be 1 to {DAY_MAX}"))
+            let day = query
+                .get("day")
+                .and_then(|day| day.parse().ok())
+                .filter(|day| (1..=DAY_MAX).contains(day));
+            day.map(|day| shared.set_day(day))
+                .ok_or_else(|| format!("day must be 1 to {DAY_MAX}"))
         }
         ("POST", "fault") => {
-            let plan = query.get("spec").map(String::as_str).unwrap_or_default().parse::<FaultPlan>();
-            plan.map(|plan| shared.state().faults.push(plan)).map_err(|error| error.to_string())
+            let plan = query
+                .get("spec")
+                .map(String::as_str)
+                .unwrap_or_default()
+                .parse::<FaultPlan>();
+            plan.map(|plan| shared.state().faults.push(plan))
+                .map_err(|error| error.to_string())
         }
         ("POST", "clear-faults") => {
             shared.state().faults.clear();

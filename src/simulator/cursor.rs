@@ -41,7 +41,9 @@ impl Place {
     pub(super) fn unseal(text: &str, seed: u64) -> Option<Self> {
         let bytes = decode(text)?;
         let mut numbers = bytes.chunks_exact(8).map(|chunk| {
-            chunk.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte))
+            chunk
+                .iter()
+                .fold(0_u64, |number, byte| number << 8 | u64::from(*byte))
         });
         let sealed_tag = numbers.next()?;
         let mut words = [0; WORDS];
@@ -61,15 +63,27 @@ impl Place {
 }
 
 fn tag(seed: u64, words: [u64; WORDS]) -> u64 {
-    mix(&[seed, 0x0063_7572_736f_7221, words[0], words[1], words[2], words[3]])
+    mix(&[
+        seed,
+        0x0063_7572_736f_7221,
+        words[0],
+        words[1],
+        words[2],
+        words[3],
+    ])
 }
 
 fn encode(bytes: &[u8]) -> String {
     let mut text = String::new();
     for chunk in bytes.chunks(3) {
-        let bits = chunk.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        let bits = chunk
+            .iter()
+            .fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte))
+            << (8 * (3 - chunk.len()));
         for sextet in 0..=chunk.len() {
-            text.push(char::from(ALPHABET[(bits >> (18 - 6 * sextet)) as usize & 63]));
+            text.push(char::from(
+                ALPHABET[(bits >> (18 - 6 * sextet)) as usize & 63],
+            ));
         }
     }
     text
@@ -92,11 +106,23 @@ fn decode(text: &str) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
-    const PLACE: Place = Place { page: 3, position: 2000, day: 2, generation: 1, issued_at_ms: 1_700_000_000_123 };
+    const PLACE: Place = Place {
+        page: 3,
+        position: 2000,
+        day: 2,
+        generation: 1,
+        issued_at_ms: 1_700_000_000_123,
+    };
 
     #[test]
     fn what_is_sealed_is_unsealed() {
-        let extreme = Place { page: u64::MAX, position: u64::MAX, day: u32::MAX, generation: 0, issued_at_ms: 0 };
+        let extreme = Place {
+            page: u64::MAX,
+            position: u64::MAX,
+            day: u32::MAX,
+            generation: 0,
+            issued_at_ms: 0,
+        };
         for place in [PLACE, extreme] {
             let text = place.seal(42);
             assert_eq!(Place::unseal(&text, 42), Some(place));
@@ -113,7 +139,15 @@ mod tests {
             forged[at] = if forged[at] == b'A' { b'B' } else { b'A' };
             assert_eq!(Place::unseal(&String::from_utf8(forged).unwrap(), 42), None);
         }
-        for forged in ["", "x", "3", "ü", &text[1..], &format!("{text}A"), &format!("{text}AAAA")] {
+        for forged in [
+            "",
+            "x",
+            "3",
+            "ü",
+            &text[1..],
+            &format!("{text}A"),
+            &format!("{text}AAAA"),
+        ] {
             assert_eq!(Place::unseal(forged, 42), None, "{forged}");
         }
     }
@@ -122,7 +156,11 @@ mod tests {
     fn neighbouring_pages_have_unlike_cursors() {
         let next = Place { page: 4, ..PLACE };
         let (one, other) = (PLACE.seal(42), next.seal(42));
-        let same = one.bytes().zip(other.bytes()).filter(|(a, b)| a == b).count();
+        let same = one
+            .bytes()
+            .zip(other.bytes())
+            .filter(|(a, b)| a == b)
+            .count();
         assert!(same < one.len() / 2, "{one} {other}");
     }
 }

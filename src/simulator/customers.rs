@@ -22,13 +22,21 @@ pub struct Rates {
 
 impl Default for Rates {
     fn default() -> Self {
-        Self { changed: 0.01, deleted: 0.001, added: 0.002 }
+        Self {
+            changed: 0.01,
+            deleted: 0.001,
+            added: 0.002,
+        }
     }
 }
 
 impl Rates {
     /// Nothing ever happens.
-    pub const NONE: Self = Self { changed: 0.0, deleted: 0.0, added: 0.0 };
+    pub const NONE: Self = Self {
+        changed: 0.0,
+        deleted: 0.0,
+        added: 0.0,
+    };
 }
 
 /// All customers of a seed, over all days.
@@ -82,7 +90,8 @@ impl Population {
     /// How many indices have ever been given out by `day`; the gone are included.
     pub(super) fn indices(&self, day: u32) -> u64 {
         let days_after_first = u64::from(day.clamp(1, DAY_MAX) - 1);
-        self.count.saturating_add(self.added_per_day().saturating_mul(days_after_first))
+        self.count
+            .saturating_add(self.added_per_day().saturating_mul(days_after_first))
     }
 
     fn added_per_day(&self) -> u64 {
@@ -90,7 +99,9 @@ impl Population {
     }
 
     fn born_day(&self, index: u64) -> Option<u32> {
-        let Some(later) = index.checked_sub(self.count) else { return Some(1) };
+        let Some(later) = index.checked_sub(self.count) else {
+            return Some(1);
+        };
         let days = later.checked_div(self.added_per_day())?;
         u32::try_from(days).ok()?.checked_add(2)
     }
@@ -113,7 +124,13 @@ impl Population {
             }
         }
         let dice = Dice::new(&[self.seed, index]);
-        Some(Individual { seed: self.seed, index, dice, born_day, revisions })
+        Some(Individual {
+            seed: self.seed,
+            index,
+            dice,
+            born_day,
+            revisions,
+        })
     }
 
     /// Appends the customer's JSON to `out`; false if it isn't there on `day`.
@@ -135,7 +152,11 @@ fn happens(fate: u64, rate: f64) -> bool {
 ///
 /// Every index is taken as one of the first day's customers.
 pub fn customer(seed: u64, index: u64, day: u32) -> Option<String> {
-    let population = Population { seed, count: u64::MAX, rates: Rates::default() };
+    let population = Population {
+        seed,
+        count: u64::MAX,
+        rates: Rates::default(),
+    };
     let mut text = String::with_capacity(1400);
     population.write(index, day, &mut text).then_some(text)
 }
@@ -150,7 +171,11 @@ mod tests {
 
     /// The day's records by their first member, the id.
     fn of_day(day: u32) -> HashMap<String, String> {
-        let population = Population { seed: 7, count: COUNT, rates: Rates::default() };
+        let population = Population {
+            seed: 7,
+            count: COUNT,
+            rates: Rates::default(),
+        };
         (0..population.indices(day))
             .filter_map(|index| {
                 let mut text = String::new();
@@ -162,7 +187,12 @@ mod tests {
 
     #[test]
     fn the_same_question_has_the_same_answer() {
-        for (seed, index, day) in [(1, 0, 1), (1, 999, 1), (1, 999, 30), (u64::MAX, u64::MAX - 1, DAY_MAX)] {
+        for (seed, index, day) in [
+            (1, 0, 1),
+            (1, 999, 1),
+            (1, 999, 30),
+            (u64::MAX, u64::MAX - 1, DAY_MAX),
+        ] {
             assert_eq!(customer(seed, index, day), customer(seed, index, day));
         }
         assert_ne!(customer(1, 0, 1), customer(2, 0, 1));
@@ -172,7 +202,11 @@ mod tests {
     #[test]
     fn a_day_changes_one_percent_deletes_a_tenth_and_adds_a_fifth() {
         let (first, second) = (of_day(1), of_day(2));
-        assert!(first.keys().all(|start| start.starts_with(r#"{"customerId":""#) && start.ends_with('"')));
+        assert!(
+            first
+                .keys()
+                .all(|start| start.starts_with(r#"{"customerId":""#) && start.ends_with('"'))
+        );
         assert_eq!(first.len() as u64, COUNT, "ids are unique");
         let added = second.keys().filter(|id| !first.contains_key(*id)).count();
         let deleted = first.keys().filter(|id| !second.contains_key(*id)).count();
@@ -187,11 +221,18 @@ mod tests {
 
     #[test]
     fn the_gone_stay_gone_and_changes_pile_up() {
-        let population = Population { seed: 7, count: COUNT, rates: Rates::default() };
+        let population = Population {
+            seed: 7,
+            count: COUNT,
+            rates: Rates::default(),
+        };
         let there = |index, day| population.individual(index, day).is_some();
         let gone: Vec<u64> = (0..COUNT).filter(|index| !there(*index, 10)).collect();
         assert!(gone.len() > 100, "{}", gone.len());
-        assert!(gone.iter().all(|index| there(*index, 1) && !there(*index, 30)));
+        assert!(
+            gone.iter()
+                .all(|index| there(*index, 1) && !there(*index, 30))
+        );
         let twice = (0..COUNT)
             .filter_map(|index| population.individual(index, 40))
             .filter(|one| one.revisions.counts.iter().any(|count| *count > 1))
@@ -201,18 +242,37 @@ mod tests {
 
     #[test]
     fn each_change_changes_the_text() {
-        let rates = Rates { changed: 0.5, deleted: 0.0, added: 0.0 };
-        let population = Population { seed: 3, count: 300, rates };
+        let rates = Rates {
+            changed: 0.5,
+            deleted: 0.0,
+            added: 0.0,
+        };
+        let population = Population {
+            seed: 3,
+            count: 300,
+            rates,
+        };
         for index in 0..300 {
             for day in 2..12 {
                 let at = |day| {
                     let mut text = String::new();
                     assert!(population.write(index, day, &mut text));
-                    let total: u32 = population.individual(index, day).unwrap().revisions.counts.iter().sum();
+                    let total: u32 = population
+                        .individual(index, day)
+                        .unwrap()
+                        .revisions
+                        .counts
+                        .iter()
+                        .sum();
                     (total, text)
                 };
                 let (before, after) = (at(day - 1), at(day));
-                assert_eq!(before.0 == after.0, before.1 == after.1, "{index} on {day}: {}", after.1);
+                assert_eq!(
+                    before.0 == after.0,
+                    before.1 == after.1,
+                    "{index} on {day}: {}",
+                    after.1
+                );
             }
         }
     }
@@ -220,11 +280,28 @@ mod tests {
     #[test]
     fn rates_of_zero_and_one_are_exact() {
         let count = 500;
-        let still = Population { seed: 1, count, rates: Rates::NONE };
+        let still = Population {
+            seed: 1,
+            count,
+            rates: Rates::NONE,
+        };
         assert_eq!(still.indices(DAY_MAX), count);
-        assert!((0..count).all(|i| still.individual(i, 50).is_some_and(|one| one.revisions.last_day == 0)));
-        let doomed = Population { rates: Rates { deleted: 1.0, ..Rates::NONE }, ..still };
-        assert!((0..count).all(|i| doomed.individual(i, 1).is_some() && doomed.individual(i, 2).is_none()));
+        assert!((0..count).all(|i| {
+            still
+                .individual(i, 50)
+                .is_some_and(|one| one.revisions.last_day == 0)
+        }));
+        let doomed = Population {
+            rates: Rates {
+                deleted: 1.0,
+                ..Rates::NONE
+            },
+            ..still
+        };
+        assert!(
+            (0..count)
+                .all(|i| doomed.individual(i, 1).is_some() && doomed.individual(i, 2).is_none())
+        );
         assert!(still.individual(count, 50).is_none());
     }
 }

@@ -55,7 +55,7 @@ pub enum Fault {
     },
     /// Gives the request's own cursor as the next one.
     SameCursor,
-    /// Gives the cursor of the request before this one as the next one: A → B → A.
+    /// Gives the cursor of the page before this one as the next one: A → B → A. On page 2, where there is none, its own.
     Cycle,
     /// The last customer of the page before comes again on this page, at its end.
     Duplicate,
@@ -134,7 +134,11 @@ pub struct FaultPlan {
 impl Fault {
     /// At every request, without end.
     pub fn always(self) -> FaultPlan {
-        FaultPlan { fault: self, when: When::Always, times: None }
+        FaultPlan {
+            fault: self,
+            when: When::Always,
+            times: None,
+        }
     }
 
     /// At the next request that it can strike, once.
@@ -144,17 +148,29 @@ impl Fault {
 
     /// At request `number` (from 1), once.
     pub fn on_request(self, number: u64) -> FaultPlan {
-        FaultPlan { fault: self, when: When::Request(number), times: Some(1) }
+        FaultPlan {
+            fault: self,
+            when: When::Request(number),
+            times: Some(1),
+        }
     }
 
     /// At page `page` of a walk (from 1), once; say [`FaultPlan::times`] for more.
     pub fn on_page(self, page: u64) -> FaultPlan {
-        FaultPlan { fault: self, when: When::Page(page), times: Some(1) }
+        FaultPlan {
+            fault: self,
+            when: When::Page(page),
+            times: Some(1),
+        }
     }
 
     /// At a share of the requests, 0 to 1.
     pub fn at_rate(self, rate: f64) -> FaultPlan {
-        FaultPlan { fault: self, when: When::Rate(rate), times: None }
+        FaultPlan {
+            fault: self,
+            when: When::Rate(rate),
+            times: None,
+        }
     }
 
     /// True if it takes the place of the page; false if it changes the page or only delays it.
@@ -190,13 +206,19 @@ impl FaultPlan {
     /// At most `times` times.
     #[must_use]
     pub fn times(self, times: u32) -> Self {
-        Self { times: Some(times), ..self }
+        Self {
+            times: Some(times),
+            ..self
+        }
     }
 
     /// Without end.
     #[must_use]
     pub fn forever(self) -> Self {
-        Self { times: None, ..self }
+        Self {
+            times: None,
+            ..self
+        }
     }
 }
 
@@ -224,7 +246,10 @@ pub(super) struct Faults {
 
 impl Faults {
     pub(super) fn new(plans: Vec<FaultPlan>, seed: u64) -> Self {
-        Self { plans, random: fastrand::Rng::with_seed(seed) }
+        Self {
+            plans,
+            random: fastrand::Rng::with_seed(seed),
+        }
     }
 
     pub(super) fn push(&mut self, plan: FaultPlan) {
@@ -263,13 +288,19 @@ mod tests {
     const BAD_GATEWAY: Fault = Fault::Html { status: 502 };
 
     fn asked(number: u64, page: u64) -> Asked {
-        Asked { number, page, limit: 100 }
+        Asked {
+            number,
+            page,
+            limit: 100,
+        }
     }
 
     /// At which of twelve requests (three for each page of four) the plan strikes.
     fn strikes(plan: FaultPlan) -> Vec<u64> {
         let mut faults = Faults::new(vec![plan], 1);
-        (1..=12).filter(|number| !faults.due(&asked(*number, (number - 1) / 3 + 1)).is_empty()).collect()
+        (1..=12)
+            .filter(|number| !faults.due(&asked(*number, (number - 1) / 3 + 1)).is_empty())
+            .collect()
     }
 
     #[test]
@@ -297,9 +328,19 @@ mod tests {
 
     #[test]
     fn one_answer_at_a_time_and_the_other_is_kept() {
-        let unavailable = Fault::Status { status: 503, wait: None };
+        let unavailable = Fault::Status {
+            status: 503,
+            wait: None,
+        };
         let late = Fault::Latency(Duration::from_millis(1));
-        let mut faults = Faults::new(vec![BAD_GATEWAY.once(), late.clone().once(), unavailable.clone().once()], 1);
+        let mut faults = Faults::new(
+            vec![
+                BAD_GATEWAY.once(),
+                late.clone().once(),
+                unavailable.clone().once(),
+            ],
+            1,
+        );
         assert_eq!(faults.due(&asked(1, 1)), [BAD_GATEWAY, late]);
         assert_eq!(faults.due(&asked(2, 1)), [unavailable]);
         assert!(faults.due(&asked(3, 1)).is_empty());

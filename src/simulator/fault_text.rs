@@ -37,19 +37,26 @@ impl FromStr for FaultPlan {
             }
             _ => fault_from(text).map(Fault::always),
         };
-        parsed.map_err(|problem| FaultTextError { text: text.to_owned(), problem })
+        parsed.map_err(|problem| FaultTextError {
+            text: text.to_owned(),
+            problem,
+        })
     }
 }
 
 fn is_when(text: &str) -> bool {
-    ["page=", "request=", "rate=", "times="].iter().any(|key| text.starts_with(key))
+    ["page=", "request=", "rate=", "times="]
+        .iter()
+        .any(|key| text.starts_with(key))
 }
 
 fn plan_from(fault: Fault, text: &str) -> Result<FaultPlan, String> {
     let mut plan = fault.always();
     let mut times = None;
     for part in text.split(',') {
-        let (key, value) = part.split_once('=').ok_or_else(|| format!("`{part}` lacks a `=`"))?;
+        let (key, value) = part
+            .split_once('=')
+            .ok_or_else(|| format!("`{part}` lacks a `=`"))?;
         match key {
             "page" => plan.when = When::Page(count(value)?),
             "request" => plan.when = When::Request(count(value)?),
@@ -83,7 +90,9 @@ fn fault_from(text: &str) -> Result<Fault, String> {
         "latency" => {
             let text = value.ok_or("latency needs a duration")?;
             let duration: Result<Duration, _> = humantime::parse_duration(text);
-            return duration.map(Fault::Latency).map_err(|_| format!("`{text}` is no duration"));
+            return duration
+                .map(Fault::Latency)
+                .map_err(|_| format!("`{text}` is no duration"));
         }
         "reject-cursor" => {
             let status = value.map_or(Ok(410), number)?;
@@ -92,9 +101,21 @@ fn fault_from(text: &str) -> Result<Fault, String> {
             }
             return Ok(Fault::RejectCursor { status });
         }
-        "huge-body" => return Ok(Fault::HugeBody { bytes: value.map_or(Ok(HUGE_BODY_BYTES), count)? }),
-        "shift" => return Ok(Fault::Shift { rows: value.map_or(Ok(ROWS), count)? }),
-        "skip" => return Ok(Fault::Skip { rows: value.map_or(Ok(ROWS), count)? }),
+        "huge-body" => {
+            return Ok(Fault::HugeBody {
+                bytes: value.map_or(Ok(HUGE_BODY_BYTES), count)?,
+            });
+        }
+        "shift" => {
+            return Ok(Fault::Shift {
+                rows: value.map_or(Ok(ROWS), count)?,
+            });
+        }
+        "skip" => {
+            return Ok(Fault::Skip {
+                rows: value.map_or(Ok(ROWS), count)?,
+            });
+        }
         "bad-record" => {
             return match value {
                 None | Some("missing") => Ok(Fault::BadRecord(BadId::Missing)),
@@ -120,23 +141,39 @@ fn fault_from(text: &str) -> Result<Fault, String> {
         "garbage-utf8" => Fault::GarbageUtf8,
         _ => return Err(format!("`{name}` is unknown")),
     };
-    if value.is_some() { Err(format!("`{name}` takes no value")) } else { Ok(fault) }
+    if value.is_some() {
+        Err(format!("`{name}` takes no value"))
+    } else {
+        Ok(fault)
+    }
 }
 
 fn status_from(name: &str, option: Option<&str>) -> Result<Fault, String> {
     if let Some(status) = name.strip_suffix("-html") {
         let status = number(status)?;
         let fits = (200..600).contains(&status) && option.is_none();
-        return if fits { Ok(Fault::Html { status }) } else { Err(format!("`{name}` is no status for a page")) };
+        return if fits {
+            Ok(Fault::Html { status })
+        } else {
+            Err(format!("`{name}` is no status for a page"))
+        };
     }
     let status: u16 = number(name)?;
     if !(400..600).contains(&status) {
         return Err(format!("{status} is no error status"));
     }
-    let Some(option) = option else { return Ok(Fault::Status { status, wait: None }) };
-    let (key, value) = option.split_once('=').ok_or_else(|| format!("`{option}` lacks a `=`"))?;
+    let Some(option) = option else {
+        return Ok(Fault::Status { status, wait: None });
+    };
+    let (key, value) = option
+        .split_once('=')
+        .ok_or_else(|| format!("`{option}` lacks a `=`"))?;
     let wait = match key {
-        "above" if status == 413 => return Ok(Fault::TooLarge { above: number(value)? }),
+        "above" if status == 413 => {
+            return Ok(Fault::TooLarge {
+                above: number(value)?,
+            });
+        }
         "retry-after" => WaitHint::RetryAfter(number(value)?),
         "retry-after-date" => WaitHint::RetryAfterDate(number(value)?),
         "ratelimit-reset" => WaitHint::RateLimitReset(number(value)?),
@@ -144,7 +181,10 @@ fn status_from(name: &str, option: Option<&str>) -> Result<Fault, String> {
         "x-ratelimit-reset" => WaitHint::RateLimitResetEpoch(number(value)?),
         _ => return Err(format!("`{key}` is unknown")),
     };
-    Ok(Fault::Status { status, wait: Some(wait) })
+    Ok(Fault::Status {
+        status,
+        wait: Some(wait),
+    })
 }
 
 fn number<T: FromStr>(text: &str) -> Result<T, String> {
@@ -153,19 +193,32 @@ fn number<T: FromStr>(text: &str) -> Result<T, String> {
 
 /// A number from 1.
 fn count(text: &str) -> Result<u64, String> {
-    number(text).and_then(|number| if number > 0 { Ok(number) } else { Err("0 is too little".to_owned()) })
+    number(text).and_then(|number| {
+        if number > 0 {
+            Ok(number)
+        } else {
+            Err("0 is too little".to_owned())
+        }
+    })
 }
 
 fn rate(text: &str) -> Result<f64, String> {
     let rate = number(text)?;
-    if (0.0..=1.0).contains(&rate) { Ok(rate) } else { Err(format!("{text} is not within 0 and 1")) }
+    if (0.0..=1.0).contains(&rate) {
+        Ok(rate)
+    } else {
+        Err(format!("{text} is not within 0 and 1"))
+    }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = match self {
             Self::Status { status, wait: None } => return write!(f, "{status}"),
-            Self::Status { status, wait: Some(wait) } => return write!(f, "{status}:{wait}"),
+            Self::Status {
+                status,
+                wait: Some(wait),
+            } => return write!(f, "{status}:{wait}"),
             Self::Html { status: 200 } => "html-200",
             Self::Html { status } => return write!(f, "{status}-html"),
             Self::TooLarge { above } => return write!(f, "413:above={above}"),
@@ -220,21 +273,57 @@ mod tests {
     fn texts_are_read() {
         let table = [
             ("503", status(503, None).always()),
-            ("429:retry-after=2@page=3", status(429, Some(WaitHint::RetryAfter(2))).on_page(3)),
-            ("429:retry-after-date=2@rate=0.05", status(429, Some(WaitHint::RetryAfterDate(2))).at_rate(0.05)),
-            ("429:ratelimit-reset=1", status(429, Some(WaitHint::RateLimitReset(1))).always()),
-            ("429:x-ratelimit-reset=epoch", status(429, Some(WaitHint::RateLimitResetEpoch(2))).always()),
+            (
+                "429:retry-after=2@page=3",
+                status(429, Some(WaitHint::RetryAfter(2))).on_page(3),
+            ),
+            (
+                "429:retry-after-date=2@rate=0.05",
+                status(429, Some(WaitHint::RetryAfterDate(2))).at_rate(0.05),
+            ),
+            (
+                "429:ratelimit-reset=1",
+                status(429, Some(WaitHint::RateLimitReset(1))).always(),
+            ),
+            (
+                "429:x-ratelimit-reset=epoch",
+                status(429, Some(WaitHint::RateLimitResetEpoch(2))).always(),
+            ),
             ("500@page=4,times=3", status(500, None).on_page(4).times(3)),
             ("500@times=3", status(500, None).always().times(3)),
-            ("500@page=4,times=always", status(500, None).on_page(4).forever()),
+            (
+                "500@page=4,times=always",
+                status(500, None).on_page(4).forever(),
+            ),
             ("502-html", Fault::Html { status: 502 }.always()),
             ("413:above=500", Fault::TooLarge { above: 500 }.always()),
             ("stall@request=2", Fault::Stall.on_request(2)),
-            ("reject-cursor", Fault::RejectCursor { status: 410 }.always()),
-            ("redirect=http://a@b.test:1/c", Fault::Redirect { to: "http://a@b.test:1/c".into() }.always()),
-            ("redirect=http://a.test/@page=2", Fault::Redirect { to: "http://a.test/".into() }.on_page(2)),
-            ("latency=50ms", Fault::Latency(Duration::from_millis(50)).always()),
-            ("bad-record@page=2", Fault::BadRecord(BadId::Missing).on_page(2)),
+            (
+                "reject-cursor",
+                Fault::RejectCursor { status: 410 }.always(),
+            ),
+            (
+                "redirect=http://a@b.test:1/c",
+                Fault::Redirect {
+                    to: "http://a@b.test:1/c".into(),
+                }
+                .always(),
+            ),
+            (
+                "redirect=http://a.test/@page=2",
+                Fault::Redirect {
+                    to: "http://a.test/".into(),
+                }
+                .on_page(2),
+            ),
+            (
+                "latency=50ms",
+                Fault::Latency(Duration::from_millis(50)).always(),
+            ),
+            (
+                "bad-record@page=2",
+                Fault::BadRecord(BadId::Missing).on_page(2),
+            ),
             ("skip@page=2", Fault::Skip { rows: 3 }.on_page(2)),
         ];
         for (text, plan) in table {
@@ -256,13 +345,34 @@ mod tests {
     #[test]
     fn nonsense_is_refused_on_one_line_with_the_valid_forms() {
         let texts = [
-            "", "nonsense", "200", "600", "99999", "429:retry-after", "429:retry-after=soon", "429:above=3", "503@", "503@page",
-            "503@page=0", "503@rate=2", "503@rate=NaN", "503@moon=full", "stall=3", "latency", "latency=soon", "reject-cursor=500",
-            "bad-record=worse", "shift=0", "502-html:retry-after=1",
+            "",
+            "nonsense",
+            "200",
+            "600",
+            "99999",
+            "429:retry-after",
+            "429:retry-after=soon",
+            "429:above=3",
+            "503@",
+            "503@page",
+            "503@page=0",
+            "503@rate=2",
+            "503@rate=NaN",
+            "503@moon=full",
+            "stall=3",
+            "latency",
+            "latency=soon",
+            "reject-cursor=500",
+            "bad-record=worse",
+            "shift=0",
+            "502-html:retry-after=1",
         ];
         for text in texts {
             let message = text.parse::<FaultPlan>().unwrap_err().to_string();
-            assert!(message.contains(&format!("`{text}`")) && message.contains("reject-cursor"), "{message}");
+            assert!(
+                message.contains(&format!("`{text}`")) && message.contains("reject-cursor"),
+                "{message}"
+            );
             assert!(!message.contains('\n'));
         }
     }

@@ -33,9 +33,11 @@ impl Dice {
     /// 64 random bits for a question.
     pub(super) fn bits(self, question: &str) -> u64 {
         // FNV-1a: questions are short, and `mix` does the rest.
-        let question = question.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
+        let question = question
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+            });
         mix(&[self.0, question])
     }
 

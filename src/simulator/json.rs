@@ -81,7 +81,9 @@ pub(super) fn write_object(out: &mut String, members: impl FnOnce(&mut ObjectWri
 pub(super) fn write_string(out: &mut String, text: &str) {
     out.push('"');
     let mut rest = text;
-    while let Some(at) = rest.find(|c: char| c == '"' || c == '\\' || c < ' ') {
+    // These bytes are never a part of a longer UTF-8 sequence.
+    let needs_escape = |byte: u8| byte == b'"' || byte == b'\\' || byte < b' ';
+    while let Some(at) = rest.bytes().position(needs_escape) {
         out.push_str(&rest[..at]);
         match rest.as_bytes()[at] {
             b'"' => out.push_str("\\\""),
@@ -199,7 +201,15 @@ mod tests {
 
     #[test]
     fn strings_are_escaped_as_serde_reads_them() {
-        for text in ["", "plain", "\"quoted\"", "back\\slash", "line\none\ttab\u{1}", "山田 🎉", "\u{7f}\u{2028}"] {
+        for text in [
+            "",
+            "plain",
+            "\"quoted\"",
+            "back\\slash",
+            "line\none\ttab\u{1}",
+            "山田 🎉",
+            "\u{7f}\u{2028}",
+        ] {
             let mut out = String::new();
             write_string(&mut out, text);
             assert_eq!(serde_json::from_str::<String>(&out).unwrap(), text, "{out}");
@@ -212,7 +222,10 @@ mod tests {
         let mut seen = std::collections::HashSet::new();
         for number in 0..50 {
             let other = shuffled(text, Dice::new(&[number]));
-            assert!(other.contains("1.10") && other.contains("12345678901234567890123"), "{other}");
+            assert!(
+                other.contains("1.10") && other.contains("12345678901234567890123"),
+                "{other}"
+            );
             assert_eq!(
                 serde_json::from_str::<serde_json::Value>(&other).unwrap(),
                 serde_json::from_str::<serde_json::Value>(text).unwrap(),

@@ -26,7 +26,12 @@ pub enum Listing {
 impl Listing {
     /// Seeded customers on day 1 with the usual rates.
     pub fn seeded(seed: u64, count: u64) -> Self {
-        Self::Seeded { seed, count, day: 1, rates: Rates::default() }
+        Self::Seeded {
+            seed,
+            count,
+            day: 1,
+            rates: Rates::default(),
+        }
     }
 
     /// Explicit customers of a few fields, for small tests.
@@ -45,7 +50,12 @@ impl Listing {
     /// One more than the last position.
     pub(super) fn end(&self) -> u64 {
         match self {
-            &Self::Seeded { seed, count, day, rates } => Population { seed, count, rates }.indices(day),
+            &Self::Seeded {
+                seed,
+                count,
+                day,
+                rates,
+            } => Population { seed, count, rates }.indices(day),
             Self::Explicit(records) => records.len() as u64,
         }
     }
@@ -61,9 +71,12 @@ impl Listing {
     /// Appends the record at `position`; false if there is none.
     pub(super) fn write(&self, position: u64, out: &mut String) -> bool {
         match self {
-            &Self::Seeded { seed, count, day, rates } => {
-                Population { seed, count, rates }.write(position, day, out)
-            }
+            &Self::Seeded {
+                seed,
+                count,
+                day,
+                rates,
+            } => Population { seed, count, rates }.write(position, day, out),
             Self::Explicit(records) => match records.get(position as usize) {
                 Some(record) => {
                     out.push_str(record);
@@ -77,15 +90,25 @@ impl Listing {
     /// Whether there is a record at `position` whose name contains `filter`. `filter` must be in lower case; empty fits all.
     fn fits(&self, position: u64, filter: &str) -> bool {
         let name = match self {
-            &Self::Seeded { seed, count, day, rates } => {
-                let Some(one) = (Population { seed, count, rates }).individual(position, day) else { return false };
+            &Self::Seeded {
+                seed,
+                count,
+                day,
+                rates,
+            } => {
+                let Some(one) = (Population { seed, count, rates }).individual(position, day)
+                else {
+                    return false;
+                };
                 if filter.is_empty() {
                     return true;
                 }
                 record::name(&one)
             }
             Self::Explicit(records) => {
-                let Some(record) = records.get(position as usize) else { return false };
+                let Some(record) = records.get(position as usize) else {
+                    return false;
+                };
                 if filter.is_empty() {
                     return true;
                 }
@@ -102,7 +125,9 @@ impl Listing {
 
     /// The position of the `rows`th fitting record before `from`, or of the first one.
     pub(super) fn back(&self, from: u64, rows: u64, filter: &str) -> u64 {
-        let before = (0..from.min(self.end())).rev().filter(|position| self.fits(*position, filter));
+        let before = (0..from.min(self.end()))
+            .rev()
+            .filter(|position| self.fits(*position, filter));
         before.take(rows as usize).last().unwrap_or(from)
     }
 }
@@ -113,7 +138,12 @@ mod tests {
 
     #[test]
     fn positions_skip_what_does_not_fit() {
-        let listing = Listing::explicit([r#"{"name":"Åsa"}"#, "7", r#"{"name":null}"#, r#"{"name":"ÅSA B"}"#]);
+        let listing = Listing::explicit([
+            r#"{"name":"Åsa"}"#,
+            "7",
+            r#"{"name":null}"#,
+            r#"{"name":"ÅSA B"}"#,
+        ]);
         assert_eq!(listing.next(0, "åsa"), Some(0));
         assert_eq!(listing.next(1, "åsa"), Some(3));
         assert_eq!(listing.next(4, "åsa"), None);
@@ -131,9 +161,13 @@ mod tests {
         for filter in ["山", "wójcik", "gmbh"] {
             let expected = records.iter().filter(|record| {
                 let value: serde_json::Value = serde_json::from_str(record).unwrap();
-                value["name"].as_str().is_some_and(|name| name.to_lowercase().contains(filter))
+                value["name"]
+                    .as_str()
+                    .is_some_and(|name| name.to_lowercase().contains(filter))
             });
-            let found = (0..400).filter(|position| listing.fits(*position, filter)).count();
+            let found = (0..400)
+                .filter(|position| listing.fits(*position, filter))
+                .count();
             assert_eq!(found, expected.count(), "{filter}");
             assert!(found > 0, "{filter}");
         }

@@ -16,6 +16,7 @@ mod customers;
 mod fault;
 mod fault_text;
 mod hash;
+mod ids;
 mod json;
 mod listing;
 mod locales;
@@ -63,7 +64,11 @@ impl Simulator {
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared::new(options));
         let task = tokio::spawn(server::serve(listener, Arc::clone(&shared)));
-        Ok(Self { shared, address, task })
+        Ok(Self {
+            shared,
+            address,
+            task,
+        })
     }
 
     /// Ends it and waits until its port is free again.
@@ -136,12 +141,22 @@ impl Simulator {
     /// Waits until `count` requests have arrived.
     pub async fn wait_for_requests(&self, count: u64) {
         // The sender lives in self: the wait can't fail.
-        let _ = self.shared.arrived.subscribe().wait_for(|arrived| *arrived >= count).await;
+        let _ = self
+            .shared
+            .arrived
+            .subscribe()
+            .wait_for(|arrived| *arrived >= count)
+            .await;
     }
 
     /// Waits until `count` requests have been answered (or left without an answer by order).
     pub async fn wait_for_answers(&self, count: u64) {
-        let _ = self.shared.answered.subscribe().wait_for(|answered| *answered >= count).await;
+        let _ = self
+            .shared
+            .answered
+            .subscribe()
+            .wait_for(|answered| *answered >= count)
+            .await;
     }
 
     /// Holds the answer to request `number` (from 1) back until it is released. What it will say is decided after the release.
@@ -153,7 +168,9 @@ impl Simulator {
 
     /// Releases every held request.
     pub fn release(&self) {
-        self.shared.held.send_modify(std::collections::BTreeSet::clear);
+        self.shared
+            .held
+            .send_modify(std::collections::BTreeSet::clear);
     }
 
     /// Releases one held request.
@@ -171,7 +188,11 @@ impl Simulator {
     /// The oracle: the readable `customerId`s (non-empty texts) as they are now, in order.
     pub fn customer_ids(&self) -> Vec<String> {
         let id = |record: String| json::RawObject::parse(&record)?.string("customerId");
-        self.listing().iter().filter_map(id).filter(|id| !id.is_empty()).collect()
+        self.listing()
+            .iter()
+            .filter_map(id)
+            .filter(|id| !id.is_empty())
+            .collect()
     }
 }
 

@@ -74,6 +74,10 @@ pub struct ParameterNames {
 
 impl Default for ParameterNames {
     fn default() -> Self {
-        Self { filter: "filter".to_owned(), limit: "limit".to_owned(), cursor: "cursor".to_owned() }
+        Self {
+            filter: "filter".to_owned(),
+            limit: "limit".to_owned(),
+            cursor: "cursor".to_owned(),
+        }
     }
 }

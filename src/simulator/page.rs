@@ -25,12 +25,20 @@ pub(super) struct Rows {
 }
 
 /// Collects the rows from position `from` on, at most `limit` (from 1) of those that fit the lower-case `filter`.
-pub(super) fn rows(listing: &Listing, filter: &str, from: u64, limit: u64, faults: &[Fault]) -> Rows {
+pub(super) fn rows(
+    listing: &Listing,
+    filter: &str,
+    from: u64,
+    limit: u64,
+    faults: &[Fault],
+) -> Rows {
     let (mut from, mut limit, mut again) = (from, limit, None);
     for fault in faults {
         match fault {
             Fault::Shift { rows } => from = listing.back(from, *rows, filter),
-            Fault::Duplicate => again = Some(listing.back(from, 1, filter)).filter(|row| *row != from),
+            Fault::Duplicate => {
+                again = Some(listing.back(from, 1, filter)).filter(|row| *row != from);
+            }
             Fault::ShortPage => limit = limit.div_ceil(2),
             Fault::EmptyPage => limit = 0,
             _ => {}
@@ -74,15 +82,26 @@ fn spoil(records: &mut [Vec<u8>], fault: &Fault) {
         Fault::GarbageUtf8 => records.len().saturating_sub(1),
         _ => return,
     };
-    let Some(record) = records.get_mut(at) else { return };
+    let Some(record) = records.get_mut(at) else {
+        return;
+    };
     if *fault == Fault::GarbageUtf8 {
         if let Some(brace) = record.iter().rposition(|byte| *byte == b'}') {
-            let comma: &[u8] = if record[..brace].contains(&b':') { b"," } else { b"" };
-            record.splice(brace..brace, [comma, b"\"garbage\":\"\xff\xc3(\xed\xa0\x80\""].concat());
+            let comma: &[u8] = if record[..brace].contains(&b':') {
+                b","
+            } else {
+                b""
+            };
+            record.splice(
+                brace..brace,
+                [comma, b"\"garbage\":\"\xff\xc3(\xed\xa0\x80\""].concat(),
+            );
         }
         return;
     }
-    let Some(text) = std::str::from_utf8(record).ok().and_then(RawObject::parse) else { return };
+    let Some(text) = std::str::from_utf8(record).ok().and_then(RawObject::parse) else {
+        return;
+    };
     let spoiled = match fault {
         Fault::BadRecord(how) => text.rewritten(|key, value| match (key, how) {
             ("customerId", BadId::Missing) => None,
@@ -117,7 +136,12 @@ impl Rows {
     }
 
     /// The body; `next_cursor` is `None` on the last page.
-    pub(super) fn body(&self, next_cursor: Option<&str>, last: LastPage, with_pagination: bool) -> Vec<u8> {
+    pub(super) fn body(
+        &self,
+        next_cursor: Option<&str>,
+        last: LastPage,
+        with_pagination: bool,
+    ) -> Vec<u8> {
         let size: usize = self.records.iter().map(|record| record.len() + 1).sum();
         let mut body = Vec::with_capacity(size + 200);
         body.extend(b"{\"items\":[");
@@ -162,12 +186,17 @@ mod tests {
         let body = rows.body(None, LastPage::Null, true);
         let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
         let ids = body["items"].as_array().unwrap().iter();
-        (ids.map(|item| item["customerId"].as_str().unwrap_or("-").to_owned()).collect(), rows.next)
+        (
+            ids.map(|item| item["customerId"].as_str().unwrap_or("-").to_owned())
+                .collect(),
+            rows.next,
+        )
     }
 
     #[test]
     fn rows_move_as_the_faults_say() {
-        let table: [(u64, u64, &[Fault], &str, Option<u64>); 12] = [
+        type Row<'a> = (u64, u64, &'a [Fault], &'a str, Option<u64>);
+        let table: [Row<'_>; 12] = [
             (0, 4, &[], "0123", Some(4)),
             (8, 4, &[], "89", None),
             (6, 4, &[], "6789", None),
@@ -182,7 +211,11 @@ mod tests {
             (2, 3, &[Fault::BadRecord(BadId::Number)], "2-4", Some(5)),
         ];
         for (from, limit, faults, ids, next) in table {
-            assert_eq!(page(from, limit, faults), (ids.to_owned(), next), "{from} {limit} {faults:?}");
+            assert_eq!(
+                page(from, limit, faults),
+                (ids.to_owned(), next),
+                "{from} {limit} {faults:?}"
+            );
         }
     }
 
@@ -194,8 +227,15 @@ mod tests {
             (LastPage::Empty, r#","pagination":{"nextCursor":""}}"#),
             (LastPage::Absent, r#","pagination":{}}"#),
         ] {
-            assert!(String::from_utf8(rows.body(None, last, true)).unwrap().ends_with(end));
-            assert!(rows.body(Some("x"), last, true).ends_with(br#"{"nextCursor":"x"}}"#));
+            assert!(
+                String::from_utf8(rows.body(None, last, true))
+                    .unwrap()
+                    .ends_with(end)
+            );
+            assert!(
+                rows.body(Some("x"), last, true)
+                    .ends_with(br#"{"nextCursor":"x"}}"#)
+            );
             assert!(rows.body(Some("x"), last, false).ends_with(b"}]}"));
         }
     }
@@ -206,12 +246,16 @@ mod tests {
         let drifted: serde_json::Value = serde_json::from_slice(&drifted).unwrap();
         assert_eq!(drifted["items"][0]["customerId"], "0");
         assert!(drifted["items"][0]["name"].is_object() && drifted["items"][1]["name"].is_string());
-        let garbage = rows(&ten(), "", 0, 2, &[Fault::GarbageUtf8]).body(None, LastPage::Null, true);
+        let garbage =
+            rows(&ten(), "", 0, 2, &[Fault::GarbageUtf8]).body(None, LastPage::Null, true);
         assert!(std::str::from_utf8(&garbage).is_err());
-        let readable: serde_json::Value = serde_json::from_str(&String::from_utf8_lossy(&garbage)).unwrap();
+        let readable: serde_json::Value =
+            serde_json::from_str(&String::from_utf8_lossy(&garbage)).unwrap();
         assert_eq!(readable["items"][1]["customerId"], "1");
         let mut bare = [b"{}".to_vec()];
         spoil(&mut bare, &Fault::GarbageUtf8);
-        assert!(serde_json::from_str::<serde_json::Value>(&String::from_utf8_lossy(&bare[0])).is_ok());
+        assert!(
+            serde_json::from_str::<serde_json::Value>(&String::from_utf8_lossy(&bare[0])).is_ok()
+        );
     }
 }

@@ -1,16 +1,26 @@
 //! What a customer's record says: the contract's fields with all the variety that real data has – absent and null members, foreign
 //! scripts, unknown enum values, numbers whose text matters.
 
-use std::fmt::Write;
-
 use super::customers::{Change, Individual};
 use super::hash::Dice;
+use super::ids::{digits, human_readable_id, uuid};
 use super::json::{ObjectWriter, write_object};
 use super::locales::{LOCALES, Locale};
 
-const DOMAINS: [&str; 5] = ["example.com", "example.org", "mail.example.net", "post.example", "büro.example"];
+const DOMAINS: [&str; 5] = [
+    "example.com",
+    "example.org",
+    "mail.example.net",
+    "post.example",
+    "büro.example",
+];
 /// The last of each is unknown to the documentation.
-const BILLING_METHODS: [&str; 4] = ["E_INVOICE", "EMAIL_INVOICE", "PAPER_INVOICE", "DIRECT_DEBIT"];
+const BILLING_METHODS: [&str; 4] = [
+    "E_INVOICE",
+    "EMAIL_INVOICE",
+    "PAPER_INVOICE",
+    "DIRECT_DEBIT",
+];
 const ROLES: [&str; 4] = ["MEMBER", "MANAGER", "ADMIN", "AUDITOR"];
 
 /// Appends the record, compact, without a line end.
@@ -41,7 +51,12 @@ struct Writer<'a> {
 impl<'a> Writer<'a> {
     fn new(one: &'a Individual) -> Self {
         let dice = one.dice;
-        Self { one, dice, locale: dice.pick("locale", LOCALES), business: dice.chance("business", 25) }
+        Self {
+            one,
+            dice,
+            locale: dice.pick("locale", LOCALES),
+            business: dice.chance("business", 25),
+        }
     }
 
     /// Whether a member is there. One that has changed is: so a change always shows.
@@ -75,7 +90,10 @@ impl<'a> Writer<'a> {
         if dice.chance("has locale", 95) {
             customer.string("preferredLocale", self.locale.tag);
         }
-        customer.string("humanReadableId", &human_readable_id(self.one.seed, self.one.index));
+        customer.string(
+            "humanReadableId",
+            &human_readable_id(self.one.seed, self.one.index),
+        );
         self.reference(customer);
         self.billing(customer);
         self.users(customer);
@@ -92,7 +110,8 @@ impl<'a> Writer<'a> {
         if self.business {
             self.locale.company.replace("{}", families[at].0)
         } else {
-            self.locale.full_name(self.dice.pick("given", self.locale.given).0, families[at].0)
+            self.locale
+                .full_name(self.dice.pick("given", self.locale.given).0, families[at].0)
         }
     }
 
@@ -100,7 +119,8 @@ impl<'a> Writer<'a> {
         let given = self.dice.pick("given", self.locale.given).1;
         let family = self.dice.pick("family", self.locale.family).1;
         let first = self.dice.below("domain", DOMAINS.len() as u64);
-        let domain = DOMAINS[(first + self.one.revisions.of(Change::Contact)) as usize % DOMAINS.len()];
+        let domain =
+            DOMAINS[(first + self.one.revisions.of(Change::Contact)) as usize % DOMAINS.len()];
         let number = self.dice.below("email number", 10_000);
         format!("{given}.{family}{number}@{domain}")
     }
@@ -112,7 +132,10 @@ impl<'a> Writer<'a> {
                 match self.dice.below("msisdn", 20) {
                     0 => contact.string_or_null("msisdn", None),
                     1 => {}
-                    _ => contact.string("msisdn", &digits(self.dice, "msisdn digits", self.locale.phone)),
+                    _ => contact.string(
+                        "msisdn",
+                        &digits(self.dice, "msisdn digits", self.locale.phone),
+                    ),
                 }
             }),
             Presence::Null => customer.string_or_null("contact", None),
@@ -126,18 +149,25 @@ impl<'a> Writer<'a> {
         match self.dice.below("reference", 50) {
             0 => customer.string_or_null("referenceId", None),
             1 => {}
-            _ => customer.string("referenceId", &format!("crm-{:08}", self.one.index - slip + 1)),
+            _ => customer.string(
+                "referenceId",
+                &format!("crm-{:08}", self.one.index - slip + 1),
+            ),
         }
     }
 
     fn billing(&self, customer: &mut ObjectWriter<'_>) {
         let dice = self.dice;
         let revision = self.one.revisions.of(Change::Billing);
-        if revision == 0 && self.one.revisions.of(Change::Address) == 0 && dice.chance("no billing", 4) {
+        if revision == 0
+            && self.one.revisions.of(Change::Address) == 0
+            && dice.chance("no billing", 4)
+        {
             return;
         }
         customer.object("billing", |billing| {
-            let method = (dice.below("method", 40) / 13 + revision) as usize % BILLING_METHODS.len();
+            let method =
+                (dice.below("method", 40) / 13 + revision) as usize % BILLING_METHODS.len();
             billing.string("method", BILLING_METHODS[method]);
             billing.string("currency", self.locale.currency);
             if dice.chance("billing email", 70) {
@@ -172,7 +202,14 @@ impl<'a> Writer<'a> {
             address.string_or_null("zip", (!zip.is_empty()).then_some(&zip));
             address.string("country", self.locale.country);
             if !state.is_empty() {
-                address.string(if dice.chance("region", 30) { "region" } else { "state" }, state);
+                address.string(
+                    if dice.chance("region", 30) {
+                        "region"
+                    } else {
+                        "state"
+                    },
+                    state,
+                );
             }
             if self.business {
                 address.string("attention", dice.pick("attention", self.locale.given).0);
@@ -190,7 +227,11 @@ impl<'a> Writer<'a> {
             _ => user.string("name", &self.locale.full_name(given, family)),
         }
         // The first user takes the changes.
-        let revision = if number == 0 { self.one.revisions.of(Change::Users) } else { 0 };
+        let revision = if number == 0 {
+            self.one.revisions.of(Change::Users)
+        } else {
+            0
+        };
         let role = (dice.below("role", 3) + revision) as usize % ROLES.len();
         user.string("role", ROLES[role]);
     }
@@ -200,7 +241,9 @@ impl<'a> Writer<'a> {
         let most = if self.business { 8 } else { 4 };
         let count = self.dice.below("users", most).max(u64::from(changed));
         match self.presence("users", Change::Users) {
-            Presence::Given => customer.objects("users", 0..count, |user, number| self.user(user, number)),
+            Presence::Given => {
+                customer.objects("users", 0..count, |user, number| self.user(user, number));
+            }
             Presence::Null => customer.string_or_null("users", None),
             Presence::Absent => {}
         }
@@ -219,8 +262,15 @@ impl<'a> Writer<'a> {
             _ => customer.object("shipping", |shipping| {
                 shipping.string("name", &self.name());
                 self.address(shipping, "ship", 0);
-                shipping.string("msisdn", &digits(self.dice, "shipping msisdn", self.locale.phone));
-                let instructions = ["Ring twice, mind the dog", "Leave at the \"back\" door\nthanks 🙏", "3ème étage"];
+                shipping.string(
+                    "msisdn",
+                    &digits(self.dice, "shipping msisdn", self.locale.phone),
+                );
+                let instructions = [
+                    "Ring twice, mind the dog",
+                    "Leave at the \"back\" door\nthanks 🙏",
+                    "3ème étage",
+                ];
                 match self.dice.below("instructions", 6) {
                     at @ 0..=2 => shipping.string("instructions", instructions[at as usize]),
                     3 => shipping.string_or_null("instructions", None),
@@ -232,7 +282,9 @@ impl<'a> Writer<'a> {
 
     fn metadata(&self, customer: &mut ObjectWriter<'_>) {
         match self.presence("metadata", Change::Metadata) {
-            Presence::Given => customer.object("metadata", |metadata| self.metadata_members(metadata)),
+            Presence::Given => {
+                customer.object("metadata", |metadata| self.metadata_members(metadata));
+            }
             Presence::Null => customer.string_or_null("metadata", None),
             Presence::Absent => {}
         }
@@ -247,21 +299,40 @@ impl<'a> Writer<'a> {
         }
         if dice.chance("plain metadata", 70) {
             let cents = dice.below("discount", 100);
-            metadata.raw("discount", format_args!("{}.{:02}", cents / 10, cents % 10 * 10));
-            metadata.string("segment", *dice.pick("segment", &["gold", "silver", "prépayé", "法人"]));
+            metadata.raw(
+                "discount",
+                format_args!("{}.{:02}", cents / 10, cents % 10 * 10),
+            );
+            let segment: &&str = dice.pick("segment", &["gold", "silver", "prépayé", "法人"]);
+            metadata.string("segment", segment);
             metadata.string("crmRecordId", &uuid(dice, "crm record"));
-            metadata.raw("tags", format_args!("{}", dice.pick("tags", &["[]", r#"["vip","🎉"]"#, r#"["churn-risk"]"#])));
+            metadata.raw(
+                "tags",
+                format_args!(
+                    "{}",
+                    dice.pick("tags", &["[]", r#"["vip","🎉"]"#, r#"["churn-risk"]"#])
+                ),
+            );
         }
         match dice.below("metadata", 6) {
-            0 => metadata.raw("ledger", format_args!("9007199254740993{:04}", dice.below("ledger", 10_000))),
-            1 => metadata.raw("usage", format_args!(r#"{{"ratio":1e-7,"months":[1.10,2.50,null,{{"deep":[[true]]}}]}}"#)),
+            0 => metadata.raw(
+                "ledger",
+                format_args!("9007199254740993{:04}", dice.below("ledger", 10_000)),
+            ),
+            1 => metadata.raw(
+                "usage",
+                format_args!(r#"{{"ratio":1e-7,"months":[1.10,2.50,null,{{"deep":[[true]]}}]}}"#),
+            ),
             2 => metadata.string("note", "Größe \"XL\" – 2. Zeile:\n\tC:\\Temp 👩‍💻"),
             3 => {
                 metadata.string("key with / and ~", "");
                 metadata.string("ключ 🔑", "значение");
             }
             4 => metadata.object("consent", |consent| {
-                consent.raw("newsletter", format_args!("{}", dice.chance("newsletter", 50)));
+                consent.raw(
+                    "newsletter",
+                    format_args!("{}", dice.chance("newsletter", 50)),
+                );
                 consent.string("at", "2025-02-28T23:59:60Z");
             }),
             _ => {}
@@ -280,53 +351,14 @@ impl<'a> Writer<'a> {
             format!("{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
         };
         customer.string("createdAt", &moment(self.one.born_day, "created at"));
-        customer.string("updatedAt", &moment(self.one.revisions.last_day.max(self.one.born_day) + 1, "updated at"));
+        customer.string(
+            "updatedAt",
+            &moment(
+                self.one.revisions.last_day.max(self.one.born_day) + 1,
+                "updated at",
+            ),
+        );
     }
-}
-
-/// A text like a version 4 UUID.
-fn uuid(dice: Dice, question: &str) -> String {
-    let dice = dice.fork(4);
-    let high = dice.bits(question) & 0xffff_ffff_ffff_0fff | 0x4000;
-    let low = dice.fork(1).bits(question) & 0x3fff_ffff_ffff_ffff | 0x8000_0000_0000_0000;
-    let (time_low, time_mid, version) = (high >> 32, high >> 16 & 0xffff, high & 0xffff);
-    format!("{time_low:08x}-{time_mid:04x}-{version:04x}-{:04x}-{:012x}", low >> 48, low & 0xffff_ffff_ffff)
-}
-
-/// `pattern` with each `#` replaced by a digit.
-fn digits(dice: Dice, question: &str, pattern: &str) -> String {
-    let mut bits = dice.bits(question);
-    pattern
-        .chars()
-        .map(|character| {
-            if character != '#' {
-                return character;
-            }
-            let digit = b'0' + (bits % 10) as u8;
-            bits /= 10;
-            char::from(digit)
-        })
-        .collect()
-}
-
-/// Like `AB1-2CD3-EF4`, and no two customers of a seed share one.
-fn human_readable_id(seed: u64, index: u64) -> String {
-    const LETTERS: u128 = 26;
-    const NUMBERS: u128 = 26_u128.pow(6) * 10_u128.pow(4);
-    // A multiplier without a factor in common with NUMBERS (2, 5, 13) permutes 0..NUMBERS.
-    let mut rest = (u128::from(index) * 1_000_000_000_039 + u128::from(seed) * 7_919) % NUMBERS;
-    let mut text = String::with_capacity(12);
-    for kind in "AA0-0AA0-AA0".chars() {
-        let base = match kind {
-            'A' => LETTERS,
-            '0' => 10,
-            _ => 1,
-        };
-        let first = if kind == '-' { b'-' } else if kind == 'A' { b'A' } else { b'0' };
-        let _ = text.write_char(char::from(first + (rest % base) as u8));
-        rest /= base;
-    }
-    text
 }
 
 #[cfg(test)]
@@ -338,47 +370,62 @@ mod tests {
     use super::super::customers::customer;
 
     fn values(count: u64) -> Vec<Value> {
-        (0..count).map(|index| serde_json::from_str(&customer(11, index, 1).unwrap()).unwrap()).collect()
+        (0..count)
+            .map(|index| serde_json::from_str(&customer(11, index, 1).unwrap()).unwrap())
+            .collect()
     }
 
     #[test]
     fn a_record_is_about_1100_bytes() {
-        let total: usize = (0..2000).map(|index| customer(5, index, 1).unwrap().len()).sum();
-        assert!((950..1300).contains(&(total / 2000)), "{} bytes", total / 2000);
-    }
-
-    #[test]
-    fn ids_look_as_they_should_and_are_unique() {
-        let values = values(3000);
-        let mut seen = HashSet::new();
-        for value in &values {
-            let id = value["customerId"].as_str().unwrap();
-            let bytes = id.as_bytes();
-            assert!(bytes.len() == 36 && bytes[14] == b'4' && b"89ab".contains(&bytes[19]), "{id}");
-            let human = value["humanReadableId"].as_str().unwrap();
-            let shape: String = human
-                .chars()
-                .map(|c| if c.is_ascii_digit() { '0' } else if c == '-' { '-' } else { 'A' })
-                .collect();
-            assert_eq!(shape, "AA0-0AA0-AA0");
-            assert!(seen.insert(id.to_owned()) && seen.insert(human.to_owned()));
-        }
+        let total: usize = (0..2000)
+            .map(|index| customer(5, index, 1).unwrap().len())
+            .sum();
+        assert!(
+            (950..1300).contains(&(total / 2000)),
+            "{} bytes",
+            total / 2000
+        );
     }
 
     #[test]
     fn there_is_variety() {
         let values = values(3000);
         let distinct = |pointer: &str| {
-            values.iter().filter_map(|value| value.pointer(pointer)?.as_str()).collect::<HashSet<_>>().len()
+            values
+                .iter()
+                .filter_map(|value| value.pointer(pointer)?.as_str())
+                .collect::<HashSet<_>>()
+                .len()
         };
         assert!(distinct("/preferredLocale") >= 15);
         assert!(distinct("/billing/currency") >= 12);
         assert_eq!(distinct("/billing/method"), 4);
         assert_eq!(distinct("/customerType"), 3);
-        for key in ["name", "contact", "referenceId", "users", "shipping", "metadata", "contactPerson"] {
-            assert!(values.iter().any(|value| value.get(key).is_none()), "{key} is never absent");
-            assert!(values.iter().any(|value| value.get(key).is_some_and(Value::is_null)), "{key} is never null");
-            assert!(values.iter().any(|value| value.get(key).is_some_and(|v| !v.is_null())), "{key} is never there");
+        for key in [
+            "name",
+            "contact",
+            "referenceId",
+            "users",
+            "shipping",
+            "metadata",
+            "contactPerson",
+        ] {
+            assert!(
+                values.iter().any(|value| value.get(key).is_none()),
+                "{key} is never absent"
+            );
+            assert!(
+                values
+                    .iter()
+                    .any(|value| value.get(key).is_some_and(Value::is_null)),
+                "{key} is never null"
+            );
+            assert!(
+                values
+                    .iter()
+                    .any(|value| value.get(key).is_some_and(|v| !v.is_null())),
+                "{key} is never there"
+            );
         }
     }
 }

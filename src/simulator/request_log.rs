@@ -101,9 +101,13 @@ impl RequestLog {
         self.requests.iter().cloned().collect()
     }
 
-    /// The latest cursor asked for that isn't `current`.
+    /// The latest cursor asked for in this walk that isn't `current`; a request without a cursor began the walk.
     pub(super) fn cursor_before(&self, current: &str) -> Option<String> {
-        let cursors = self.requests.iter().rev().filter_map(|request| request.cursor.as_deref());
-        cursors.into_iter().find(|cursor| *cursor != current).map(str::to_owned)
+        let mut cursors = self
+            .requests
+            .iter()
+            .rev()
+            .map_while(|request| request.cursor.as_deref());
+        cursors.find(|cursor| *cursor != current).map(str::to_owned)
     }
 }

@@ -47,7 +47,11 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>) -> io::Result<()> {
     let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), Api(shared));
     let end = poll_fn(|context| connection.poll_without_shutdown(context)).await;
     let stream = connection.into_parts().io.into_inner();
-    if end.is_err_and(|error| error.source().is_some_and(<dyn Error>::is::<ConnectionReset>)) {
+    if end.is_err_and(|error| {
+        error
+            .source()
+            .is_some_and(<dyn Error>::is::<ConnectionReset>)
+    }) {
         // Closing with a linger time of zero sends RST instead of FIN.
         stream.set_zero_linger()?;
     }

@@ -65,7 +65,8 @@ impl Shared {
     /// Notes that a request has arrived; returns its number.
     pub(super) fn arrive(&self, request: Request) -> u64 {
         let number = self.state().log.push(request);
-        self.arrived.send_modify(|count| *count = (*count).max(number));
+        self.arrived
+            .send_modify(|count| *count = (*count).max(number));
         number
     }
 
@@ -73,7 +74,9 @@ impl Shared {
     pub(super) fn note_answer(&self, number: u64, answer: Answer) {
         let request = {
             let mut state = self.state();
-            let Some(request) = state.log.get_mut(number) else { return };
+            let Some(request) = state.log.get_mut(number) else {
+                return;
+            };
             request.answer = answer;
             request.clone()
         };
@@ -96,7 +99,11 @@ impl Shared {
     /// Waits until the answer of request `number` isn't held back.
     pub(super) async fn pass_hold(&self, number: u64) {
         // The sender lives in self: the wait can't fail.
-        let _ = self.held.subscribe().wait_for(|held| !held.contains(&number)).await;
+        let _ = self
+            .held
+            .subscribe()
+            .wait_for(|held| !held.contains(&number))
+            .await;
     }
 
     /// Moves to `day`, from 1; an explicit listing has no days.
@@ -118,13 +125,17 @@ impl Shared {
 impl State {
     /// The simulated time in milliseconds since the Unix epoch.
     pub(super) fn now_ms(&self) -> u64 {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + self.clock_ahead;
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            + self.clock_ahead;
         u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Whether a cursor has outlived `lifetime`, or all cursors of its time were made to expire.
     pub(super) fn has_expired(&self, place: &Place, lifetime: Option<Duration>) -> bool {
         let age_ms = u128::from(self.now_ms().saturating_sub(place.issued_at_ms));
-        place.generation != self.generation || lifetime.is_some_and(|lifetime| age_ms > lifetime.as_millis())
+        place.generation != self.generation
+            || lifetime.is_some_and(|lifetime| age_ms > lifetime.as_millis())
     }
 }
