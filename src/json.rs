@@ -79,8 +79,12 @@ impl<'a> Node<'a> {
 
     /// A member of an object by key.
     pub fn member(&self, key: &str) -> Option<&Node<'a>> {
-        let Kind::Object(members) = &self.kind else { return None };
-        let index = members.binary_search_by(|(name, _)| name.0.as_ref().cmp(key.as_bytes())).ok()?;
+        let Kind::Object(members) = &self.kind else {
+            return None;
+        };
+        let index = members
+            .binary_search_by(|(name, _)| name.0.as_ref().cmp(key.as_bytes()))
+            .ok()?;
         members.get(index).map(|(_, node)| node)
     }
 
@@ -163,7 +167,11 @@ fn diff(before: &Node<'_>, after: &Node<'_>, path: &mut String, out: &mut Vec<St
         (Kind::Object(a), Kind::Object(b)) => {
             for (key, old) in a {
                 step(path, &key.to_lossy());
-                match b.binary_search_by(|(name, _)| name.cmp(key)).ok().and_then(|index| b.get(index)) {
+                match b
+                    .binary_search_by(|(name, _)| name.cmp(key))
+                    .ok()
+                    .and_then(|index| b.get(index))
+                {
                     Some((_, new)) => diff(old, new, path, out),
                     None => out.push(path.clone()),
                 }
@@ -234,14 +242,18 @@ impl<'a> Reader<'a> {
             b'{' => Kind::Object(self.object(depth)?),
             b'[' => Kind::Array(self.array(depth)?),
             _ => {
-                while self.peek().is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
-                {
+                while self.peek().is_some_and(|byte| {
+                    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.')
+                }) {
                     self.at += 1;
                 }
                 (self.at > start).then_some(Kind::Literal)?
             }
         };
-        Some(Node { text: self.text.get(start..self.at)?, kind })
+        Some(Node {
+            text: self.text.get(start..self.at)?,
+            kind,
+        })
     }
 
     fn object(&mut self, depth: usize) -> Option<Vec<(Text<'a>, Node<'a>)>> {
@@ -365,7 +377,9 @@ impl<'a> Reader<'a> {
         let back = self.at;
         self.at += 2;
         match self.hex() {
-            Some(low) if (0xDC00..0xE000).contains(&low) => Some(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00)),
+            Some(low) if (0xDC00..0xE000).contains(&low) => {
+                Some(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00))
+            }
             _ => {
                 self.at = back;
                 None
@@ -398,7 +412,10 @@ mod tests {
     #[test]
     fn values_are_equal_whatever_their_key_order_white_space_and_escapes() {
         for (a, b) in [
-            (r#"{"a":1,"b":[true,null]}"#, "{ \"b\" : [ true , null ] ,\n\"a\":1 }"),
+            (
+                r#"{"a":1,"b":[true,null]}"#,
+                "{ \"b\" : [ true , null ] ,\n\"a\":1 }",
+            ),
             (r#"{"n":"é"}"#, r#"{"n":"\u00e9"}"#),
             (r#"{"n":"🎉/"}"#, r#"{"n":"\ud83c\udf89\/"}"#),
             (r#"{"a":1,"a":2}"#, r#"{"a":2}"#),
@@ -437,22 +454,45 @@ mod tests {
         for (before, after, expected) in [
             (r#"{"a":1}"#, r#"{"a":1}"#, vec![]),
             (r#"{"a":1}"#, r#"{"a":2}"#, vec!["/a"]),
-            (r#"{"a":{"b":1,"c":2}}"#, r#"{"a":{"b":1,"c":3,"d":4}}"#, vec!["/a/c", "/a/d"]),
+            (
+                r#"{"a":{"b":1,"c":2}}"#,
+                r#"{"a":{"b":1,"c":3,"d":4}}"#,
+                vec!["/a/c", "/a/d"],
+            ),
             (r#"{"a":[1,2]}"#, r#"{"a":[1,3,4]}"#, vec!["/a/1", "/a/2"]),
             (r#"{"a":{"b":1}}"#, r#"{"a":null}"#, vec!["/a"]),
             (r#"{"a":null}"#, "{}", vec!["/a"]),
-            (r#"{"x/y":1,"m~n":1}"#, r#"{"x/y":2,"m~n":2}"#, vec!["/m~0n", "/x~1y"]),
+            (
+                r#"{"x/y":1,"m~n":1}"#,
+                r#"{"x/y":2,"m~n":2}"#,
+                vec!["/m~0n", "/x~1y"],
+            ),
         ] {
             let (old, new) = (Node::parse(before).unwrap(), Node::parse(after).unwrap());
-            assert_eq!(Node::changed_pointers(&old, &new), expected, "{before} {after}");
+            assert_eq!(
+                Node::changed_pointers(&old, &new),
+                expected,
+                "{before} {after}"
+            );
         }
     }
 
     #[test]
     fn a_record_that_changed_everywhere_lists_its_members_only() {
-        let list = |n: i32| (0..1000).map(|i| (i + n).to_string()).collect::<Vec<_>>().join(",");
-        let (a, b) = (format!(r#"{{"m":{{"l":[{}]}}}}"#, list(0)), format!(r#"{{"m":{{"l":[{}]}}}}"#, list(1)));
-        assert_eq!(Node::changed_pointers(&Node::parse(&a).unwrap(), &Node::parse(&b).unwrap()), ["/m"]);
+        let list = |n: i32| {
+            (0..1000)
+                .map(|i| (i + n).to_string())
+                .collect::<Vec<_>>()
+                .join(",")
+        };
+        let (a, b) = (
+            format!(r#"{{"m":{{"l":[{}]}}}}"#, list(0)),
+            format!(r#"{{"m":{{"l":[{}]}}}}"#, list(1)),
+        );
+        assert_eq!(
+            Node::changed_pointers(&Node::parse(&a).unwrap(), &Node::parse(&b).unwrap()),
+            ["/m"]
+        );
     }
 
     #[test]

@@ -11,10 +11,19 @@ fn main() -> ExitCode {
         Err(error) => {
             let _ = error.print();
             // --help and --version are no errors, though clap says them so.
-            return if error.use_stderr() { Exit::Usage } else { Exit::Done }.into();
+            return if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Done
+            }
+            .into();
         }
     };
-    match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+    match tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime.block_on(cli::run(arguments)).into(),
         Err(error) => {
             cli::output::error(&format!("can't start: {error}"));

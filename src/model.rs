@@ -18,7 +18,9 @@ pub fn format_timestamp(at: Timestamp) -> String {
 
 /// Reads a moment that [`format_timestamp`] wrote.
 pub fn parse_timestamp(text: &str) -> Option<Timestamp> {
-    DateTime::parse_from_rfc3339(text).ok().map(|at| at.with_timezone(&Utc))
+    DateTime::parse_from_rfc3339(text)
+        .ok()
+        .map(|at| at.with_timezone(&Utc))
 }
 
 /// The server's opaque token for the next page; never empty.
@@ -70,7 +72,10 @@ impl PageSize {
 
     /// A page size, or `None` outside 1..=1000.
     pub fn new(limit: u64) -> Option<Self> {
-        u16::try_from(limit).ok().filter(|n| (1..=1000).contains(n)).map(Self)
+        u16::try_from(limit)
+            .ok()
+            .filter(|n| (1..=1000).contains(n))
+            .map(Self)
     }
 
     /// The number to send as `limit`.
@@ -128,10 +133,17 @@ impl Page {
     /// The bytes of record `index` as sent, if they are not UTF-8 and so differ from its text; `None` for all other records.
     pub(crate) fn foreign_bytes(&self, index: usize) -> Option<Vec<u8>> {
         let range = self.records.get(index)?;
-        let first = self.repairs.partition_point(|repair| repair.at < range.start);
+        let first = self
+            .repairs
+            .partition_point(|repair| repair.at < range.start);
         let mut at = range.start;
         let mut bytes = Vec::new();
-        for repair in self.repairs.get(first..)?.iter().take_while(|repair| repair.at < range.end) {
+        for repair in self
+            .repairs
+            .get(first..)?
+            .iter()
+            .take_while(|repair| repair.at < range.end)
+        {
             bytes.extend_from_slice(self.text.as_bytes().get(at..repair.at)?);
             bytes.extend_from_slice(&repair.bytes);
             at = repair.at + char::REPLACEMENT_CHARACTER.len_utf8();

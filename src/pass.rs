@@ -15,7 +15,8 @@ use tracing::{debug, info, warn};
 
 use crate::config::{Changes, Deletions};
 use crate::mirror::{
-    Checkpoint, CommitOutcome, Cost, Mirror, MirrorError, PageCommit, Preview, PreviewReport, Standing,
+    Checkpoint, CommitOutcome, Cost, Mirror, MirrorError, PageCommit, Preview, PreviewReport,
+    Standing,
 };
 use crate::model::{Cursor, Page, PassReport, PassState, Wait};
 use crate::plan;
@@ -92,7 +93,9 @@ impl SharedMirror {
         work: impl FnOnce(&mut Mirror) -> Result<T, MirrorError> + Send + 'static,
     ) -> JoinHandle<Result<T, MirrorError>> {
         let mirror = Arc::clone(&self.0);
-        tokio::task::spawn_blocking(move || work(&mut mirror.lock().unwrap_or_else(PoisonError::into_inner)))
+        tokio::task::spawn_blocking(move || {
+            work(&mut mirror.lock().unwrap_or_else(PoisonError::into_inner))
+        })
     }
 
     async fn with<T: Send + 'static>(
@@ -103,7 +106,9 @@ impl SharedMirror {
     }
 }
 
-fn joined<T>(result: Result<Result<T, MirrorError>, tokio::task::JoinError>) -> Result<T, PassError> {
+fn joined<T>(
+    result: Result<Result<T, MirrorError>, tokio::task::JoinError>,
+) -> Result<T, PassError> {
     Ok(result.map_err(|error| PassError::Died(error.to_string()))??)
 }
 
@@ -119,18 +124,29 @@ pub async fn run<S: PageSource>(
     stop: watch::Receiver<bool>,
 ) -> Result<Outcome, PassError> {
     let now = Utc::now();
-    if let Some(until) = mirror.with(move |mirror| mirror.requests_not_before(now)).await? {
+    if let Some(until) = mirror
+        .with(move |mirror| mirror.requests_not_before(now))
+        .await?
+    {
         source.hold_until(until);
     }
     let mut checkpoint = resume_or_begin(mirror, rules.restart).await?;
-    let mut walker = Walker { source, mirror, publisher, stop, drifted: BTreeSet::new() };
+    let mut walker = Walker {
+        source,
+        mirror,
+        publisher,
+        stop,
+        drifted: BTreeSet::new(),
+    };
     let mut rejected_before = false;
     loop {
         let pass_id = checkpoint.pass_id;
         let end = match walker.walk(checkpoint).await? {
             Walk::Ended => finish(mirror, publisher, pass_id, rules).await?,
             Walk::Stopped => {
-                mirror.with(move |mirror| mirror.interrupt_pass(pass_id, "interrupted", 0)).await?;
+                mirror
+                    .with(move |mirror| mirror.interrupt_pass(pass_id, "interrupted", 0))
+                    .await?;
                 End::Interrupted
             }
             Walk::Endless(reason) => {
@@ -150,16 +166,23 @@ pub async fn run<S: PageSource>(
                 End::SourceFailed(error)
             }
             Walk::Failed { error, .. } => {
-                let (message, retries, until) = (error.message.clone(), error.retries, error.wait_until);
-                mirror.with(move |mirror| mirror.interrupt_pass(pass_id, &message, retries)).await?;
+                let (message, retries, until) =
+                    (error.message.clone(), error.retries, error.wait_until);
+                mirror
+                    .with(move |mirror| mirror.interrupt_pass(pass_id, &message, retries))
+                    .await?;
                 if let Some(until) = until {
-                    mirror.with(move |mirror| mirror.hold_requests_until(until)).await?;
+                    mirror
+                        .with(move |mirror| mirror.hold_requests_until(until))
+                        .await?;
                 }
                 End::SourceFailed(error)
             }
         };
         publisher.update(|progress| progress.phase = Phase::Ended);
-        let report = mirror.with(move |mirror| mirror.pass_report(pass_id)).await?;
+        let report = mirror
+            .with(move |mirror| mirror.pass_report(pass_id))
+            .await?;
         return Ok(Outcome { report, end });
     }
 }
@@ -167,7 +190,10 @@ pub async fn run<S: PageSource>(
 /// The pass to walk: the interrupted one if it is worth trying, else a new one.
 async fn resume_or_begin(mirror: &SharedMirror, restart: bool) -> Result<Checkpoint, PassError> {
     let now = Utc::now();
-    let Some(checkpoint) = mirror.with(move |mirror| mirror.interrupted_pass(now)).await? else {
+    let Some(checkpoint) = mirror
+        .with(move |mirror| mirror.interrupted_pass(now))
+        .await?
+    else {
         return begin(mirror).await;
     };
     let pass_id = checkpoint.pass_id;
@@ -178,15 +204,30 @@ async fn resume_or_begin(mirror: &SharedMirror, restart: bool) -> Result<Checkpo
         checkpoint
             .cursor_age
             .filter(|age| !plan::worth_trying(*age, limit))
-            .map(|age| format!("its cursor is {} s old; the server has rejected a younger one", age.as_secs()))
+            .map(|age| {
+                format!(
+                    "its cursor is {} s old; the server has rejected a younger one",
+                    age.as_secs()
+                )
+            })
     };
     if let Some(reason) = reason {
-        info!(pass.id = pass_id, reason, "interrupted pass given up, a new one begins");
+        info!(
+            pass.id = pass_id,
+            reason, "interrupted pass given up, a new one begins"
+        );
         end_pass(mirror, pass_id, PassState::Abandoned, &reason).await?;
         return begin(mirror).await;
     }
-    mirror.with(move |mirror| mirror.resume_pass(pass_id)).await?;
-    info!(pass.id = pass_id, page.number = checkpoint.pages + 1, records = checkpoint.records, "pass resumed");
+    mirror
+        .with(move |mirror| mirror.resume_pass(pass_id))
+        .await?;
+    info!(
+        pass.id = pass_id,
+        page.number = checkpoint.pages + 1,
+        records = checkpoint.records,
+        "pass resumed"
+    );
     Ok(checkpoint)
 }
 
@@ -197,22 +238,40 @@ async fn begin(mirror: &SharedMirror) -> Result<Checkpoint, PassError> {
     Ok(checkpoint)
 }
 
-async fn end_pass(mirror: &SharedMirror, pass_id: i64, state: PassState, error: &str) -> Result<(), PassError> {
+async fn end_pass(
+    mirror: &SharedMirror,
+    pass_id: i64,
+    state: PassState,
+    error: &str,
+) -> Result<(), PassError> {
     let (error, now) = (error.to_owned(), Utc::now());
-    mirror.with(move |mirror| mirror.end_pass(pass_id, state, &error, now)).await
+    mirror
+        .with(move |mirror| mirror.end_pass(pass_id, state, &error, now))
+        .await
 }
 
 async fn learn(mirror: &SharedMirror, age: Option<Duration>) -> Result<(), PassError> {
     match age {
-        Some(age) => mirror.with(move |mirror| mirror.learn_cursor_lifetime(age)).await,
+        Some(age) => {
+            mirror
+                .with(move |mirror| mirror.learn_cursor_lifetime(age))
+                .await
+        }
         None => Ok(()),
     }
 }
 
 /// Proves the walk and completes the pass, or fails it.
-async fn finish(mirror: &SharedMirror, publisher: &Publisher, pass_id: i64, rules: &Rules) -> Result<End, PassError> {
+async fn finish(
+    mirror: &SharedMirror,
+    publisher: &Publisher,
+    pass_id: i64,
+    rules: &Rules,
+) -> Result<End, PassError> {
     publisher.update(|progress| progress.phase = Phase::Finishing);
-    let evidence = mirror.with(move |mirror| mirror.walk_evidence(pass_id)).await?;
+    let evidence = mirror
+        .with(move |mirror| mirror.walk_evidence(pass_id))
+        .await?;
     let proof = match plan::prove_complete(&evidence) {
         Ok(proof) => proof,
         Err(reason) => {
@@ -221,8 +280,12 @@ async fn finish(mirror: &SharedMirror, publisher: &Publisher, pass_id: i64, rule
         }
     };
     let (deletions, changes, now) = (rules.deletions.clone(), rules.changes.clone(), Utc::now());
-    let finished = mirror.with(move |mirror| mirror.finish_pass(pass_id, &proof, &deletions, &changes, now)).await?;
-    Ok(End::Complete { held: finished.held })
+    let finished = mirror
+        .with(move |mirror| mirror.finish_pass(pass_id, &proof, &deletions, &changes, now))
+        .await?;
+    Ok(End::Complete {
+        held: finished.held,
+    })
 }
 
 /// How a walk ended.
@@ -230,7 +293,10 @@ enum Walk {
     Ended,
     Stopped,
     Endless(String),
-    Failed { error: SourceError, cursor_age: Option<Duration> },
+    Failed {
+        error: SourceError,
+        cursor_age: Option<Duration>,
+    },
 }
 
 /// A page to commit and the cursor it was asked for with.
@@ -258,8 +324,16 @@ impl<S: PageSource> Walker<'_, S> {
         let lifetime = self.mirror.with(|mirror| mirror.cursor_lifetime()).await?;
         let expected_records = self.mirror.with(|mirror| mirror.expected_records()).await?;
         self.publisher.update(|progress| {
-            let (pages, records, resumed) = (checkpoint.pages, checkpoint.records, checkpoint.resumed);
-            *progress = Progress { pass_id, resumed, pages, records, expected_records, ..Progress::default() };
+            let (pages, records, resumed) =
+                (checkpoint.pages, checkpoint.records, checkpoint.resumed);
+            *progress = Progress {
+                pass_id,
+                resumed,
+                pages,
+                records,
+                expected_records,
+                ..Progress::default()
+            };
         });
         // A resumed cursor's age is known from its page's commit; in mid-walk it is counted from its arrival.
         let mut age_before = checkpoint.cursor_age;
@@ -267,30 +341,45 @@ impl<S: PageSource> Walker<'_, S> {
         let mut arrived: Option<Arrived> = None;
         let mut pages = checkpoint.pages;
         loop {
-            let done = arrived.as_ref().is_some_and(|arrived| arrived.fetched.page.next.is_none());
-            let step = self.step(pass_id, arrived.take(), (!done).then_some(next.as_ref())).await?;
+            let done = arrived
+                .as_ref()
+                .is_some_and(|arrived| arrived.fetched.page.next.is_none());
+            let step = self
+                .step(pass_id, arrived.take(), (!done).then_some(next.as_ref()))
+                .await?;
             let fetched = match step {
                 Step::Repeated(reason) => return Ok(Walk::Endless(reason)),
                 Step::Stopped => return Ok(Walk::Stopped),
                 Step::Committed => return Ok(Walk::Ended),
                 Step::Fetched(Err(error)) => {
                     let age = age_before.unwrap_or_default() + arrived_at.elapsed();
-                    let known = next.is_some() && (age_before.is_some() || age >= AGE_WORTH_LEARNING);
-                    return Ok(Walk::Failed { error, cursor_age: known.then_some(age) });
+                    let known =
+                        next.is_some() && (age_before.is_some() || age >= AGE_WORTH_LEARNING);
+                    return Ok(Walk::Failed {
+                        error,
+                        cursor_age: known.then_some(age),
+                    });
                 }
                 Step::Fetched(Ok(fetched)) => fetched,
             };
-            if lifetime.is_some_and(|limit| age_before.unwrap_or_default() + arrived_at.elapsed() > limit) {
+            if lifetime
+                .is_some_and(|limit| age_before.unwrap_or_default() + arrived_at.elapsed() > limit)
+            {
                 self.mirror.with(Mirror::unlearn_cursor_lifetime).await?;
             }
             age_before = None;
             arrived_at = tokio::time::Instant::now();
             pages += 1;
             if pages > PAGES_MAX {
-                return Ok(Walk::Endless(format!("the listing has no end: {PAGES_MAX} pages were walked")));
+                return Ok(Walk::Endless(format!(
+                    "the listing has no end: {PAGES_MAX} pages were walked"
+                )));
             }
             let following = fetched.page.next.clone();
-            arrived = Some(Arrived { asked: next, fetched });
+            arrived = Some(Arrived {
+                asked: next,
+                fetched,
+            });
             next = following;
         }
     }
@@ -314,7 +403,8 @@ impl<S: PageSource> Walker<'_, S> {
                 None => Step::Committed,
             });
         };
-        self.publisher.update(|progress| progress.phase = Phase::Fetching);
+        self.publisher
+            .update(|progress| progress.phase = Phase::Fetching);
         let mut fetch = std::pin::pin!(self.source.fetch(cursor, &on_wait));
         let mut fetched = None;
         while commit.is_some() || fetched.is_none() {
@@ -338,11 +428,25 @@ impl<S: PageSource> Walker<'_, S> {
         Ok(fetched.map_or(Step::Stopped, Step::Fetched))
     }
 
-    fn start_commit(&self, pass_id: i64, arrived: Arrived) -> JoinHandle<Result<CommitOutcome, MirrorError>> {
+    fn start_commit(
+        &self,
+        pass_id: i64,
+        arrived: Arrived,
+    ) -> JoinHandle<Result<CommitOutcome, MirrorError>> {
         let Arrived { asked, fetched } = arrived;
-        let Fetched { page, bytes, retries } = fetched;
+        let Fetched {
+            page,
+            bytes,
+            retries,
+        } = fetched;
         self.mirror.start(move |mirror| {
-            mirror.commit_page(pass_id, asked.as_ref(), &page, Cost { bytes, retries }, Utc::now())
+            mirror.commit_page(
+                pass_id,
+                asked.as_ref(),
+                &page,
+                Cost { bytes, retries },
+                Utc::now(),
+            )
         })
     }
 }
@@ -355,7 +459,9 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 }
 
 /// Waits for a commit, if there is one; the handle stays where it is, so that this can be dropped.
-async fn finished<T>(commit: &mut Option<JoinHandle<T>>) -> Option<Result<T, tokio::task::JoinError>> {
+async fn finished<T>(
+    commit: &mut Option<JoinHandle<T>>,
+) -> Option<Result<T, tokio::task::JoinError>> {
     Some(commit.as_mut()?.await)
 }
 
@@ -367,7 +473,11 @@ enum Step {
 }
 
 /// Publishes a commit, and warns of each drifted field once a pass.
-fn committed(outcome: CommitOutcome, publisher: &Publisher, drifted: &mut BTreeSet<String>) -> Step {
+fn committed(
+    outcome: CommitOutcome,
+    publisher: &Publisher,
+    drifted: &mut BTreeSet<String>,
+) -> Step {
     match outcome {
         CommitOutcome::CursorRepeated { first_page } => Step::Repeated(format!(
             "the listing runs in a circle: the next cursor is one that page {first_page} led to already"
@@ -378,7 +488,8 @@ fn committed(outcome: CommitOutcome, publisher: &Publisher, drifted: &mut BTreeS
                 if drifted.insert(pointer.clone()) {
                     warn!(
                         field = pointer,
-                        records, "drift: a value is not of the documented type, its column stays NULL"
+                        records,
+                        "drift: a value is not of the documented type, its column stays NULL"
                     );
                 }
             }
@@ -417,7 +528,9 @@ async fn hear(mirror: &SharedMirror, publisher: &Publisher, wait: Wait) -> Resul
         progress.phase = Phase::Waiting(wait);
     });
     if asked_by_server {
-        mirror.with(move |mirror| mirror.hold_requests_until(until)).await?;
+        mirror
+            .with(move |mirror| mirror.hold_requests_until(until))
+            .await?;
     }
     Ok(())
 }
@@ -449,7 +562,9 @@ pub async fn preview<S: PageSource>(
     let mut next: Option<Cursor> = None;
     loop {
         publisher.update(|progress| progress.phase = Phase::Fetching);
-        let on_wait = |wait: &Wait| publisher.update(|progress| progress.phase = Phase::Waiting(wait.clone()));
+        let on_wait = |wait: &Wait| {
+            publisher.update(|progress| progress.phase = Phase::Waiting(wait.clone()))
+        };
         let fetched = tokio::select! {
             fetched = source.fetch(next.as_ref(), &on_wait) => fetched,
             () = stopped(&mut stop) => return Ok(PreviewEnd::Interrupted),
@@ -469,7 +584,9 @@ pub async fn preview<S: PageSource>(
         }
         next = page.next;
         if next.is_none() {
-            return Ok(PreviewEnd::Complete(tokio::task::block_in_place(|| preview.finish(deletions))?));
+            return Ok(PreviewEnd::Complete(tokio::task::block_in_place(|| {
+                preview.finish(deletions)
+            })?));
         }
     }
 }

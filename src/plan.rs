@@ -85,7 +85,11 @@ pub fn sweep(found: Absences, limits: &Deletions) -> Sweep {
         return Sweep::HoldAll;
     }
     let over_percent = found.confirmed as f64 * 100.0 > limits.max_percent * found.live as f64;
-    if over_percent && found.confirmed > limits.always_allow { Sweep::Hold } else { Sweep::Tombstone }
+    if over_percent && found.confirmed > limits.always_allow {
+        Sweep::Hold
+    } else {
+        Sweep::Tombstone
+    }
 }
 
 /// Whether a checkpoint of this age is worth a request, given the age at which the server is known to have rejected a cursor.
@@ -97,25 +101,67 @@ pub fn worth_trying(age: Duration, rejected_at_age: Option<Duration>) -> bool {
 mod tests {
     use super::*;
 
-    const LIMITS: Deletions = Deletions { confirm_passes: 2, max_percent: 10.0, always_allow: 20, purge_after: None };
+    const LIMITS: Deletions = Deletions {
+        confirm_passes: 2,
+        max_percent: 10.0,
+        always_allow: 20,
+        purge_after: None,
+    };
 
     #[test]
     fn only_a_whole_walk_is_proven() {
-        let whole =
-            WalkEvidence { pages: 3, recorded: 3, first: 1, last: 3, with_next: 2, distinct_cursors: 2, ended: true };
+        let whole = WalkEvidence {
+            pages: 3,
+            recorded: 3,
+            first: 1,
+            last: 3,
+            with_next: 2,
+            distinct_cursors: 2,
+            ended: true,
+        };
         assert!(prove_complete(&whole).is_ok());
-        let one =
-            WalkEvidence { pages: 1, recorded: 1, first: 1, last: 1, with_next: 0, distinct_cursors: 0, ended: true };
+        let one = WalkEvidence {
+            pages: 1,
+            recorded: 1,
+            first: 1,
+            last: 1,
+            with_next: 0,
+            distinct_cursors: 0,
+            ended: true,
+        };
         assert!(prove_complete(&one).is_ok());
         for broken in [
-            WalkEvidence { pages: 0, recorded: 0, first: 0, last: 0, with_next: 0, distinct_cursors: 0, ended: true },
-            WalkEvidence { ended: false, ..whole },
-            WalkEvidence { recorded: 2, ..whole },
+            WalkEvidence {
+                pages: 0,
+                recorded: 0,
+                first: 0,
+                last: 0,
+                with_next: 0,
+                distinct_cursors: 0,
+                ended: true,
+            },
+            WalkEvidence {
+                ended: false,
+                ..whole
+            },
+            WalkEvidence {
+                recorded: 2,
+                ..whole
+            },
             WalkEvidence { first: 2, ..whole },
             WalkEvidence { last: 4, ..whole },
-            WalkEvidence { with_next: 1, ..whole },
-            WalkEvidence { with_next: 3, ..whole },
-            WalkEvidence { distinct_cursors: 1, ..whole },
+            WalkEvidence {
+                with_next: 1,
+                ..whole
+            },
+            WalkEvidence {
+                with_next: 3,
+                ..whole
+            },
+            WalkEvidence {
+                distinct_cursors: 1,
+                ..whole
+            },
         ] {
             assert!(prove_complete(&broken).is_err(), "{broken:?}");
         }
@@ -123,7 +169,12 @@ mod tests {
 
     #[test]
     fn a_sweep_is_held_only_over_both_limits_or_on_an_empty_listing() {
-        let found = |live, confirmed| Absences { live, confirmed, saw_any: true, unreadable: 0 };
+        let found = |live, confirmed| Absences {
+            live,
+            confirmed,
+            saw_any: true,
+            unreadable: 0,
+        };
         for (found, decision) in [
             (found(1000, 0), Sweep::Tombstone),
             (found(1000, 100), Sweep::Tombstone),
@@ -132,15 +183,50 @@ mod tests {
             (found(22, 21), Sweep::Hold),
             (found(1000, 20), Sweep::Tombstone),
             (found(0, 0), Sweep::Tombstone),
-            (Absences { saw_any: false, ..found(3, 0) }, Sweep::HoldAll),
-            (Absences { saw_any: false, ..found(3, 3) }, Sweep::HoldAll),
-            (Absences { saw_any: false, ..found(0, 0) }, Sweep::Tombstone),
-            (Absences { unreadable: 1, ..found(1000, 5) }, Sweep::Skip),
-            (Absences { unreadable: 1, saw_any: false, ..found(1000, 1000) }, Sweep::Skip),
+            (
+                Absences {
+                    saw_any: false,
+                    ..found(3, 0)
+                },
+                Sweep::HoldAll,
+            ),
+            (
+                Absences {
+                    saw_any: false,
+                    ..found(3, 3)
+                },
+                Sweep::HoldAll,
+            ),
+            (
+                Absences {
+                    saw_any: false,
+                    ..found(0, 0)
+                },
+                Sweep::Tombstone,
+            ),
+            (
+                Absences {
+                    unreadable: 1,
+                    ..found(1000, 5)
+                },
+                Sweep::Skip,
+            ),
+            (
+                Absences {
+                    unreadable: 1,
+                    saw_any: false,
+                    ..found(1000, 1000)
+                },
+                Sweep::Skip,
+            ),
         ] {
             assert_eq!(sweep(found, &LIMITS), decision, "{found:?}");
         }
-        let never = Deletions { max_percent: 0.0, always_allow: 0, ..LIMITS };
+        let never = Deletions {
+            max_percent: 0.0,
+            always_allow: 0,
+            ..LIMITS
+        };
         assert_eq!(sweep(found(1000, 1), &never), Sweep::Hold);
         assert_eq!(sweep(found(1000, 0), &never), Sweep::Tombstone);
     }

@@ -9,7 +9,12 @@ use tracing_subscriber::prelude::*;
 use crate::config::{Log, LogFormat};
 
 /// Starts logging to `writer`. `verbose` raises the configured level by that many steps; `quiet` shows errors only.
-pub fn start(log: &Log, verbose: u8, quiet: bool, writer: impl for<'a> MakeWriter<'a> + Send + Sync + 'static) {
+pub fn start(
+    log: &Log,
+    verbose: u8,
+    quiet: bool,
+    writer: impl for<'a> MakeWriter<'a> + Send + Sync + 'static,
+) {
     let mut level = LevelFilter::from_level(log.level);
     for _ in 0..verbose {
         level = match level {
@@ -26,13 +31,16 @@ pub fn start(log: &Log, verbose: u8, quiet: bool, writer: impl for<'a> MakeWrite
     let filter = tracing_subscriber::filter::Targets::new().with_target("customer_mirror", level);
     let terminal = std::io::stderr().is_terminal();
     let color = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let layer = fmt::layer().with_writer(writer).with_ansi(color).with_target(false);
+    let layer = fmt::layer()
+        .with_writer(writer)
+        .with_ansi(color)
+        .with_target(false);
     let registry = tracing_subscriber::registry();
     let started = match log.format {
         LogFormat::Json => registry.with(layer.json().with_filter(filter)).try_init(),
-        LogFormat::Auto | LogFormat::Text | LogFormat::Journald => {
-            registry.with(layer.compact().with_filter(filter)).try_init()
-        }
+        LogFormat::Auto | LogFormat::Text | LogFormat::Journald => registry
+            .with(layer.compact().with_filter(filter))
+            .try_init(),
     };
     // Refused only if there is a subscriber already, as in tests.
     drop(started);

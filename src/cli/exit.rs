@@ -52,7 +52,10 @@ pub struct Failure {
 impl Failure {
     /// A failure with a message.
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into() }
+        Self {
+            exit,
+            message: message.into(),
+        }
     }
 
     /// A failure to write to stdout. A reader that went away is no failure of ours.
@@ -75,9 +78,9 @@ impl From<MirrorError> for Failure {
         let exit = match &error {
             MirrorError::Missing { .. } | MirrorError::NotReadable { .. } => Exit::NotFound,
             MirrorError::NotWritable { .. } => Exit::CantCreate,
-            MirrorError::NotAMirror { .. } | MirrorError::OtherSource { .. } | MirrorError::TooNew { .. } => {
-                Exit::Config
-            }
+            MirrorError::NotAMirror { .. }
+            | MirrorError::OtherSource { .. }
+            | MirrorError::TooNew { .. } => Exit::Config,
             MirrorError::Locked { .. } | MirrorError::Busy { .. } => Exit::Locked,
             MirrorError::Storage { .. } => Exit::Storage,
             MirrorError::Unexpected { .. } => Exit::Bug,
@@ -102,6 +105,12 @@ impl From<&SourceError> for Exit {
             FailureKind::AuthRefused => Self::KeyRefused,
             FailureKind::Protocol => Self::Protocol,
         }
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::output(&error)
     }
 }
 

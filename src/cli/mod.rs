@@ -8,6 +8,7 @@ mod progress;
 mod quarantine;
 mod query;
 mod signals;
+mod simulate_api;
 mod status;
 mod sync;
 
@@ -22,7 +23,12 @@ use crate::telemetry;
 
 /// Keeps a complete, provably up-to-date SQLite mirror of every customer that an API key can see
 #[derive(Debug, Parser)]
-#[command(name = "customer-mirror", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(
+    name = "customer-mirror",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = true
+)]
 #[command(after_help = "Try it without any configuration:  customer-mirror demo")]
 pub struct Arguments {
     /// Configuration file [default: $CUSTOMER_MIRROR_CONFIG, else /etc/customer-mirror/config.toml]
@@ -46,6 +52,7 @@ enum Command {
     Query(query::Arguments),
     Deletions(deletions::Arguments),
     Quarantine(quarantine::Arguments),
+    SimulateApi(simulate_api::Arguments),
 }
 
 /// What every command gets: the configuration, and how it was asked to speak.
@@ -75,11 +82,20 @@ pub async fn run(arguments: Arguments) -> Exit {
 async fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
     let environment = Environment::of_process()?;
     let config = Config::load(arguments.config.as_deref(), &environment)?;
-    telemetry::start(&config.log, arguments.verbose, arguments.quiet, progress::log_writer);
+    telemetry::start(
+        &config.log,
+        arguments.verbose,
+        arguments.quiet,
+        progress::log_writer,
+    );
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    let context = Context { config, environment, quiet: arguments.quiet };
+    let context = Context {
+        config,
+        environment,
+        quiet: arguments.quiet,
+    };
     match arguments.command {
         Command::Sync(arguments) => sync::run(&context, arguments).await,
         Command::Status(arguments) => status::run(&context, &arguments),
@@ -87,5 +103,8 @@ async fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Query(arguments) => query::run(&context, &arguments),
         Command::Deletions(arguments) => deletions::run(&context, &arguments),
         Command::Quarantine(arguments) => quarantine::run(&context, &arguments),
+        Command::SimulateApi(arguments) => {
+            Ok(simulate_api::run(arguments).await.map(|()| Exit::Done)?)
+        }
     }
 }

@@ -91,16 +91,27 @@ async fn draw(mut progress: watch::Receiver<Progress>, bar: ProgressBar) {
 /// One line: what has come, how fast, and what it waits for.
 fn describe(progress: &Progress, rate: f64) -> String {
     let records = HumanCount(progress.records as u64);
-    let of = progress.expected_records.map(|expected| format!("/{}", HumanCount(expected as u64))).unwrap_or_default();
+    let of = progress
+        .expected_records
+        .map(|expected| format!("/{}", HumanCount(expected as u64)))
+        .unwrap_or_default();
     let what = match &progress.phase {
         Phase::Waiting(wait) => {
-            let seconds = wait.until.signed_duration_since(Utc::now()).num_seconds().max(0);
+            let seconds = wait
+                .until
+                .signed_duration_since(Utc::now())
+                .num_seconds()
+                .max(0);
             return format!("{records}{of} · waiting {seconds} s: {}", wait.reason);
         }
         Phase::Finishing => " · looking for absences",
         _ => "",
     };
-    format!("{records}{of} · page {} · {}/s{what}", HumanCount(progress.pages as u64), HumanCount(rate as u64))
+    format!(
+        "{records}{of} · page {} · {}/s{what}",
+        HumanCount(progress.pages as u64),
+        HumanCount(rate as u64)
+    )
 }
 
 fn style(template: &str) -> ProgressStyle {
@@ -117,6 +128,12 @@ async fn log(mut progress: watch::Receiver<Progress>) {
             Phase::Waiting(wait) => Some(wait.reason.as_str()),
             _ => None,
         };
-        info!(pass.id = now.pass_id, pages = now.pages, records = now.records, waiting_for, "pass under way");
+        info!(
+            pass.id = now.pass_id,
+            pages = now.pages,
+            records = now.records,
+            waiting_for,
+            "pass under way"
+        );
     }
 }

@@ -47,15 +47,18 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<Exit,
     for warning in &key.warnings {
         tracing::warn!("{warning}");
     }
-    let mut source =
-        HttpSource::new(api, &context.config.retry, &key.key).map_err(|error| Failure::new(Exit::Config, error.to_string()))?;
+    let mut source = HttpSource::new(api, &context.config.retry, &key.key)
+        .map_err(|error| Failure::new(Exit::Config, error.to_string()))?;
     let signals = Signals::watch()
         .map_err(|error| Failure::new(Exit::Bug, format!("can't watch for signals: {error}")))?;
     if arguments.dry_run {
         return dry_run(context, api, &mut source, &signals, &arguments).await;
     }
-    let mirror =
-        Mirror::open_or_create(&context.config.mirror.path, &api.source_fingerprint(), "customer-mirror sync")?;
+    let mirror = Mirror::open_or_create(
+        &context.config.mirror.path,
+        &api.source_fingerprint(),
+        "customer-mirror sync",
+    )?;
     let rules = Rules {
         deletions: context.config.deletions.clone(),
         changes: context.config.changes.clone(),
@@ -63,7 +66,14 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<Exit,
     };
     let (publisher, progress) = Publisher::new();
     let display = Display::start(progress, context.quiet);
-    let result = pass::run(&mut source, &SharedMirror::new(mirror), &rules, &publisher, signals.stop.clone()).await;
+    let result = pass::run(
+        &mut source,
+        &SharedMirror::new(mirror),
+        &rules,
+        &publisher,
+        signals.stop.clone(),
+    )
+    .await;
     drop(display);
     let outcome = result?;
     log_end(&outcome);
@@ -89,7 +99,12 @@ fn log_end(outcome: &Outcome) {
             "pass complete"
         );
     } else {
-        tracing::warn!(pass.id = report.pass_id, pages = report.pages, records = report.records, "pass not complete");
+        tracing::warn!(
+            pass.id = report.pass_id,
+            pages = report.pages,
+            records = report.records,
+            "pass not complete"
+        );
     }
 }
 
@@ -107,15 +122,25 @@ fn conclude(outcome: &Outcome, signals: &Signals, strict: bool) -> Result<Exit, 
         )),
         End::Complete { .. } if strict && quarantined > 0 => Err(Failure::new(
             Exit::Held,
-            format!("{quarantined} records were quarantined; `customer-mirror quarantine` lists them"),
+            format!(
+                "{quarantined} records were quarantined; `customer-mirror quarantine` lists them"
+            ),
         )),
         End::Complete { .. } => Ok(Exit::Done),
-        End::Interrupted => Err(Failure::new(signals.exit(), "interrupted; the next `sync` goes on from here")),
+        End::Interrupted => Err(Failure::new(
+            signals.exit(),
+            "interrupted; the next `sync` goes on from here",
+        )),
         End::SourceFailed(error) => Err(source_failure(error, Some(&outcome.report))),
-        End::Endless(reason) => Err(Failure::new(Exit::Protocol, format!("{reason}; the pass failed, nothing was deleted"))),
+        End::Endless(reason) => Err(Failure::new(
+            Exit::Protocol,
+            format!("{reason}; the pass failed, nothing was deleted"),
+        )),
         End::Unproven(reason) => Err(Failure::new(
             Exit::Bug,
-            format!("the walk could not be proven complete ({reason}); the pass failed, nothing was deleted"),
+            format!(
+                "the walk could not be proven complete ({reason}); the pass failed, nothing was deleted"
+            ),
         )),
     }
 }
@@ -123,7 +148,10 @@ fn conclude(outcome: &Outcome, signals: &Signals, strict: bool) -> Result<Exit, 
 fn source_failure(error: &SourceError, report: Option<&PassReport>) -> Failure {
     let kept = match report {
         Some(report) if report.state == PassState::Running && report.pages > 0 => {
-            format!("; {} pages are kept, the next `sync` goes on from there", HumanCount(report.pages as u64))
+            format!(
+                "; {} pages are kept, the next `sync` goes on from there",
+                HumanCount(report.pages as u64)
+            )
         }
         _ => String::new(),
     };
@@ -145,18 +173,32 @@ fn describe(report: &PassReport) -> String {
         PassState::Running => "not finished",
         other => other.as_str(),
     };
-    let took = match (parse_timestamp(&report.started_at), report.finished_at.as_deref().and_then(parse_timestamp)) {
-        (Some(from), Some(to)) => to.signed_duration_since(from).to_std().map(took).unwrap_or_default(),
+    let took = match (
+        parse_timestamp(&report.started_at),
+        report.finished_at.as_deref().and_then(parse_timestamp),
+    ) {
+        (Some(from), Some(to)) => to
+            .signed_duration_since(from)
+            .to_std()
+            .map(took)
+            .unwrap_or_default(),
         _ => String::new(),
     };
     let count = |number: i64| HumanCount(number.max(0) as u64).to_string();
     let sweep = match report.sweep {
         SweepState::Held => "  (more are held)",
-        SweepState::None if report.state == PassState::Complete => "  (not judged: a record's customerId is unreadable)",
+        SweepState::None if report.state == PassState::Complete => {
+            "  (not judged: a record's customerId is unreadable)"
+        }
         _ => "",
     };
     let mut lines = vec![
-        format!("pass {} {state}{took}: {} records on {} pages", report.pass_id, count(report.records), count(report.pages)),
+        format!(
+            "pass {} {state}{took}: {} records on {} pages",
+            report.pass_id,
+            count(report.records),
+            count(report.pages)
+        ),
         format!(
             "  created {}, updated {}, restored {}, unchanged {}",
             count(report.created),
@@ -206,7 +248,10 @@ async fn dry_run(
             let held = report.held > 0 || arguments.strict && report.quarantined > 0;
             Ok(if held { Exit::Held } else { Exit::Done })
         }
-        PreviewEnd::Interrupted => Err(Failure::new(signals.exit(), "interrupted; nothing was written")),
+        PreviewEnd::Interrupted => Err(Failure::new(
+            signals.exit(),
+            "interrupted; nothing was written",
+        )),
         PreviewEnd::SourceFailed(error) => Err(source_failure(&error, None)),
         PreviewEnd::Endless(reason) => Err(Failure::new(Exit::Protocol, reason)),
     }

@@ -9,7 +9,11 @@ use super::settings::Setting;
 pub(super) fn base_url(setting: Setting<'_>) -> Result<Url, ConfigError> {
     let text = setting.non_empty()?;
     // User information and queries are where people put keys.
-    let shown = if text.contains(['@', '?', '#']) { "(value not shown)".to_owned() } else { quoted(text) };
+    let shown = if text.contains(['@', '?', '#']) {
+        "(value not shown)".to_owned()
+    } else {
+        quoted(text)
+    };
     let refuse = |problem: &str| Err(setting.error_showing(&shown, problem));
     let Ok(mut url) = Url::parse(text) else {
         return refuse("is not a URL; write it like \"https://api.example.com/v1\"");
@@ -18,13 +22,17 @@ pub(super) fn base_url(setting: Setting<'_>) -> Result<Url, ConfigError> {
         return refuse("must begin with https://, as in \"https://api.example.com/v1\"");
     }
     if url.scheme() == "http" && !is_loopback(&url) {
-        return refuse("the API key would travel in the clear; write https:// (http:// is for loopback only)");
+        return refuse(
+            "the API key would travel in the clear; write https:// (http:// is for loopback only)",
+        );
     }
     if !url.username().is_empty() || url.password().is_some() {
         return refuse("must hold no user name or password; the API key has its own settings");
     }
     if url.query().is_some() {
-        return refuse("must hold no query (\"?\"); there are api.filter and api.parameters for that");
+        return refuse(
+            "must hold no query (\"?\"); there are api.filter and api.parameters for that",
+        );
     }
     if url.fragment().is_some() {
         return refuse("must hold no fragment (\"#\")");

@@ -26,14 +26,14 @@ impl Environment {
     pub fn of_process() -> Result<Self, ConfigError> {
         let mut variables = BTreeMap::new();
         for (name, value) in std::env::vars_os() {
-            let Some(name) =
-                name.to_str().filter(|name| name.starts_with("CUSTOMER_MIRROR") || *name == CREDENTIALS_VARIABLE)
-            else {
+            let Some(name) = name.to_str().filter(|name| {
+                name.starts_with("CUSTOMER_MIRROR") || *name == CREDENTIALS_VARIABLE
+            }) else {
                 continue;
             };
-            let value = value
-                .into_string()
-                .map_err(|_| ConfigError::at(name, "its value is not UTF-8; set it to plain text"))?;
+            let value = value.into_string().map_err(|_| {
+                ConfigError::at(name, "its value is not UTF-8; set it to plain text")
+            })?;
             variables.insert(name.to_owned(), value);
         }
         Ok(Self(variables))
@@ -41,13 +41,20 @@ impl Environment {
 
     /// The value of a variable; `None` also if it is empty.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        self.0
+            .get(name)
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
     }
 
     /// What the variables set; the API key is left out.
     pub(super) fn layer(&self) -> Result<Layer, ConfigError> {
         let mut layer = Layer::default();
-        for (variable, value) in self.0.iter().filter(|(name, _)| name.starts_with(PREFIX) && *name != KEY_VARIABLE) {
+        for (variable, value) in self
+            .0
+            .iter()
+            .filter(|(name, _)| name.starts_with(PREFIX) && *name != KEY_VARIABLE)
+        {
             let Some(key) = KEYS.iter().find(|key| variable_of(key.name) == *variable) else {
                 return Err(unknown(variable));
             };
@@ -58,15 +65,23 @@ impl Environment {
 
     /// Variables that are ignored, but look as if they were meant for the program.
     pub(super) fn warnings(&self) -> Vec<String> {
-        let stray = self
-            .0
-            .keys()
-            .filter(|name| name.starts_with("CUSTOMER_MIRROR_") && !name.starts_with(PREFIX) && *name != FILE_VARIABLE);
+        let stray = self.0.keys().filter(|name| {
+            name.starts_with("CUSTOMER_MIRROR_")
+                && !name.starts_with(PREFIX)
+                && *name != FILE_VARIABLE
+        });
         stray
             .filter_map(|name| {
-                let known = KEYS.iter().map(|key| variable_of(key.name)).chain([KEY_VARIABLE.to_owned()]);
-                let meant = known.into_iter().find(|known| known.replace("__", "_") == name.replace("__", "_"))?;
-                Some(format!("the environment variable {name} is ignored; did you mean {meant}?"))
+                let known = KEYS
+                    .iter()
+                    .map(|key| variable_of(key.name))
+                    .chain([KEY_VARIABLE.to_owned()]);
+                let meant = known
+                    .into_iter()
+                    .find(|known| known.replace("__", "_") == name.replace("__", "_"))?;
+                Some(format!(
+                    "the environment variable {name} is ignored; did you mean {meant}?"
+                ))
             })
             .collect()
     }
@@ -74,7 +89,12 @@ impl Environment {
 
 impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Environment {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(variables: I) -> Self {
-        Self(variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+        Self(
+            variables
+                .into_iter()
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect(),
+        )
     }
 }
 
@@ -90,9 +110,19 @@ fn variable_of(key: &str) -> String {
 }
 
 fn unknown(variable: &str) -> ConfigError {
-    let name = variable.strip_prefix(PREFIX).unwrap_or(variable).replace("__", ".").to_lowercase();
+    let name = variable
+        .strip_prefix(PREFIX)
+        .unwrap_or(variable)
+        .replace("__", ".")
+        .to_lowercase();
     if schema::find(&name).is_some() {
-        return ConfigError::at(variable, format!("unknown variable; write it in capitals: {}", variable_of(&name)));
+        return ConfigError::at(
+            variable,
+            format!(
+                "unknown variable; write it in capitals: {}",
+                variable_of(&name)
+            ),
+        );
     }
     if schema::sounds_secret(&name) {
         return ConfigError::at(
@@ -105,6 +135,9 @@ fn unknown(variable: &str) -> ConfigError {
         .strip_prefix("did you mean ")
         .and_then(|rest| rest.strip_suffix('?'))
         .filter(|name| schema::find(name).is_some());
-    let remedy = meant.map_or_else(|| suggestion.clone(), |name| format!("did you mean {}?", variable_of(name)));
+    let remedy = meant.map_or_else(
+        || suggestion.clone(),
+        |name| format!("did you mean {}?", variable_of(name)),
+    );
     ConfigError::at(variable, format!("unknown variable; {remedy}"))
 }

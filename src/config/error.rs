@@ -12,12 +12,18 @@ pub struct ConfigError {
 impl ConfigError {
     /// A problem at a place: `file:line`, a file, or the name of an environment variable.
     pub(super) fn at(place: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self { place: Some(place.into()), problem: problem.into() }
+        Self {
+            place: Some(place.into()),
+            problem: problem.into(),
+        }
     }
 
     /// A problem that is in no single place, such as a missing key.
     pub(super) fn general(problem: impl Into<String>) -> Self {
-        Self { place: None, problem: problem.into() }
+        Self {
+            place: None,
+            problem: problem.into(),
+        }
     }
 
     /// Where it is wrong: `file:line`, a file, or the name of an environment variable.

@@ -22,9 +22,14 @@ pub(super) const KEY_REMEDY: &str = "provide it as $CREDENTIALS_DIRECTORY/api-ke
 /// Reads a file of limited size as UTF-8.
 pub(super) fn read_text(path: &Path, bytes_max: u64) -> io::Result<String> {
     let mut text = String::new();
-    File::open(path)?.take(bytes_max + 1).read_to_string(&mut text)?;
+    File::open(path)?
+        .take(bytes_max + 1)
+        .read_to_string(&mut text)?;
     if text.len() as u64 > bytes_max {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {bytes_max} bytes")));
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            format!("it is larger than {bytes_max} bytes"),
+        ));
     }
     Ok(text)
 }
@@ -36,20 +41,30 @@ pub(super) fn read(path: &Path) -> Result<Option<Layer>, ConfigError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => {
             let remedy = "it must be a readable TOML file in UTF-8";
-            Err(ConfigError::at(path.display().to_string(), format!("can't read the configuration: {error}; {remedy}")))
+            Err(ConfigError::at(
+                path.display().to_string(),
+                format!("can't read the configuration: {error}; {remedy}"),
+            ))
         }
     }
 }
 
 fn parse(file: &str, text: &str) -> Result<Layer, ConfigError> {
     let place = |offset: usize| {
-        let line = text.as_bytes()[..offset].split(|byte| *byte == b'\n').count();
+        let line = text.as_bytes()[..offset]
+            .split(|byte| *byte == b'\n')
+            .count();
         format!("{file}:{line}")
     };
     // The parser's own rendering would echo the line, which may hold a key.
     let document = DeTable::parse(text).map_err(|error| {
-        let place = error.span().map_or_else(|| file.to_owned(), |span| place(span.start.min(text.len())));
-        ConfigError::at(place, format!("not valid TOML: {}", error.message().replace('\n', ", ")))
+        let place = error
+            .span()
+            .map_or_else(|| file.to_owned(), |span| place(span.start.min(text.len())));
+        ConfigError::at(
+            place,
+            format!("not valid TOML: {}", error.message().replace('\n', ", ")),
+        )
     })?;
     let mut layer = Layer::default();
     collect(document.get_ref(), "", &place, &mut layer)?;
@@ -76,7 +91,8 @@ fn collect(
                 collect(inside, &full_name, place, layer)?;
             }
             (value, Some(key)) => {
-                let value = typed(key, value).map_err(|shown| wrong_type(key, &shown, &place_of_name))?;
+                let value =
+                    typed(key, value).map_err(|shown| wrong_type(key, &shown, &place_of_name))?;
                 layer.set(key, value, &place_of_name);
             }
             (value, None) => return Err(unknown(&full_name, value, place_of_name)),
@@ -88,30 +104,44 @@ fn collect(
 fn unknown(name: &str, value: &DeValue<'_>, place: String) -> ConfigError {
     let shown = name.escape_debug();
     if schema::is_section(name) {
-        return ConfigError::at(place, format!("{shown} is a section; write [{shown}] and its keys below"));
+        return ConfigError::at(
+            place,
+            format!("{shown} is a section; write [{shown}] and its keys below"),
+        );
     }
     if schema::sounds_secret(name) {
         let why = "the API key must not be in the configuration file (value not shown)";
         return ConfigError::at(place, format!("{shown}: {why}; {KEY_REMEDY}"));
     }
     let what = if value.is_table() { "section" } else { "key" };
-    ConfigError::at(place, format!("unknown {what} {shown}; {}", schema::suggestion(name)))
+    ConfigError::at(
+        place,
+        format!("unknown {what} {shown}; {}", schema::suggestion(name)),
+    )
 }
 
 /// The value if it has the type of its key, else how to show it.
 fn typed(key: &Key, value: &DeValue<'_>) -> Result<ValueKind, String> {
     match (key.kind, value) {
-        (Kind::Text | Kind::Duration, DeValue::String(text)) => Ok(ValueKind::String(text.to_string())),
+        (Kind::Text | Kind::Duration, DeValue::String(text)) => {
+            Ok(ValueKind::String(text.to_string()))
+        }
         (Kind::Boolean, DeValue::Boolean(value)) => Ok(ValueKind::Boolean(*value)),
         (Kind::Integer, DeValue::Integer(number)) => {
-            i64::from_str_radix(number.as_str(), number.radix()).map(ValueKind::I64).map_err(|_| number.to_string())
+            i64::from_str_radix(number.as_str(), number.radix())
+                .map(ValueKind::I64)
+                .map_err(|_| number.to_string())
         }
-        (Kind::Number, DeValue::Integer(number)) => i64::from_str_radix(number.as_str(), number.radix())
-            .map(|number| ValueKind::Float(number as f64))
+        (Kind::Number, DeValue::Integer(number)) => {
+            i64::from_str_radix(number.as_str(), number.radix())
+                .map(|number| ValueKind::Float(number as f64))
+                .map_err(|_| number.to_string())
+        }
+        (Kind::Number, DeValue::Float(number)) => number
+            .as_str()
+            .parse()
+            .map(ValueKind::Float)
             .map_err(|_| number.to_string()),
-        (Kind::Number, DeValue::Float(number)) => {
-            number.as_str().parse().map(ValueKind::Float).map_err(|_| number.to_string())
-        }
         (_, DeValue::String(text)) => Err(quoted(text)),
         (_, DeValue::Integer(number)) => Err(number.to_string()),
         (_, DeValue::Float(number)) => Err(number.to_string()),

@@ -52,7 +52,10 @@ impl ApiKey {
         if let Some(path) = &api.key_file {
             return match read_text(path, FILE_BYTES_MAX) {
                 // A single word that is no file may well be the key itself.
-                Err(error) if error.kind() == io::ErrorKind::NotFound && path.components().count() == 1 => {
+                Err(error)
+                    if error.kind() == io::ErrorKind::NotFound
+                        && path.components().count() == 1 =>
+                {
                     Err(ConfigError::general(
                         "api.key_file names no file in the current directory (value not shown, in case it is the key itself); write the full path of the file",
                     ))
@@ -62,9 +65,15 @@ impl ApiKey {
         }
         if let Some(text) = environment.get(KEY_VARIABLE) {
             let key = checked(text).map_err(|problem| ConfigError::at(KEY_VARIABLE, problem))?;
-            return Ok(LoadedKey { key, origin: KEY_VARIABLE.to_owned(), warnings: Vec::new() });
+            return Ok(LoadedKey {
+                key,
+                origin: KEY_VARIABLE.to_owned(),
+                warnings: Vec::new(),
+            });
         }
-        Err(ConfigError::general(format!("there is no API key: {KEY_REMEDY}")))
+        Err(ConfigError::general(format!(
+            "there is no API key: {KEY_REMEDY}"
+        )))
     }
 }
 
@@ -78,7 +87,11 @@ fn from_file(path: &Path, read: io::Result<String>) -> Result<LoadedKey, ConfigE
         ConfigError::at(&place, format!("can't read the API key: {error}; {remedy}"))
     })?;
     let key = checked(&text).map_err(|problem| ConfigError::at(&place, problem))?;
-    Ok(LoadedKey { key, warnings: open_to_everyone(path).into_iter().collect(), origin: place })
+    Ok(LoadedKey {
+        key,
+        warnings: open_to_everyone(path).into_iter().collect(),
+        origin: place,
+    })
 }
 
 fn checked(text: &str) -> Result<ApiKey, String> {
@@ -97,7 +110,9 @@ fn checked(text: &str) -> Result<ApiKey, String> {
 }
 
 fn describe(problem: &str) -> String {
-    format!("this can't be an API key: {problem} (content not shown); put the key there, alone on one line")
+    format!(
+        "this can't be an API key: {problem} (content not shown); put the key there, alone on one line"
+    )
 }
 
 #[cfg(unix)]

@@ -14,7 +14,10 @@ pub(super) struct Layer {
 impl Layer {
     /// Takes a value; `place` is what an error will name.
     pub(super) fn set(&mut self, key: &Key, value: ValueKind, place: &str) {
-        self.values.insert(key.name.to_owned(), Value::new(Some(&place.to_owned()), value));
+        self.values.insert(
+            key.name.to_owned(),
+            Value::new(Some(&place.to_owned()), value),
+        );
     }
 
     /// The defaults of the schema.
@@ -58,7 +61,9 @@ pub(super) fn wrong_type(key: &Key, shown: &str, place: &str) -> ConfigError {
         Kind::Duration if shown.bytes().all(|byte| byte.is_ascii_digit()) => {
             format!("a duration needs a unit; write \"{shown}s\" for seconds")
         }
-        Kind::Duration => "must be a duration such as \"500ms\", \"60s\", \"15m\" or \"90d\"".to_owned(),
+        Kind::Duration => {
+            "must be a duration such as \"500ms\", \"60s\", \"15m\" or \"90d\"".to_owned()
+        }
         Kind::Integer => "must be a whole number, without quotes in a file".to_owned(),
         Kind::Number => "must be a number, without quotes in a file".to_owned(),
         Kind::Boolean => "must be true or false, without quotes in a file".to_owned(),

@@ -10,7 +10,10 @@ use super::environment::{Environment, FILE_VARIABLE};
 use super::error::ConfigError;
 use super::layer::Layer;
 use super::settings::{Setting, Settings};
-use super::{Api, Changes, Config, Deletions, Http, Log, LogFormat, Mirror, Parameters, Retry, Timing, address, file};
+use super::{
+    Api, Changes, Config, Deletions, Http, Log, LogFormat, Mirror, Parameters, Retry, Timing,
+    address, file,
+};
 use crate::model::PageSize;
 use crate::schedule::{Schedule, ScheduleError, parse_timezone};
 
@@ -40,21 +43,30 @@ pub(super) fn load(
     };
     let file = file::read(&path)?;
     if let (None, Some(named_by)) = (&file, named_by) {
-        let problem =
-            format!("there is no such configuration file; {named_by} names it: correct the path or create the file");
+        let problem = format!(
+            "there is no such configuration file; {named_by} names it: correct the path or create the file"
+        );
         return Err(ConfigError::at(path.display().to_string(), problem));
     }
     let file_found = file.is_some().then_some(path);
-    let settings = Settings::merge([Layer::defaults()?, file.unwrap_or_default(), environment.layer()?])?;
+    let settings = Settings::merge([
+        Layer::defaults()?,
+        file.unwrap_or_default(),
+        environment.layer()?,
+    ])?;
     let api = api(&settings)?;
     Ok(Config {
         warnings: warnings(api.as_ref(), environment),
         api,
         retry: retry(&settings)?,
         schedule: timing(&settings)?,
-        mirror: Mirror { path: settings.get("mirror.path")?.path()? },
+        mirror: Mirror {
+            path: settings.get("mirror.path")?.path()?,
+        },
         deletions: deletions(&settings)?,
-        changes: Changes { keep: settings.duration_or_never("changes.keep", RETENTION)? },
+        changes: Changes {
+            keep: settings.duration_or_never("changes.keep", RETENTION)?,
+        },
         http: http(&settings)?,
         log: log(&settings)?,
         file: file_found,
@@ -74,18 +86,30 @@ fn warnings(api: Option<&Api>, environment: &Environment) -> Vec<String> {
 
 /// All keys of the section are checked, also if there is no base URL and so no API.
 fn api(settings: &Settings) -> Result<Option<Api>, ConfigError> {
-    let base_url = settings.find("api.base_url").map(address::base_url).transpose()?;
+    let base_url = settings
+        .find("api.base_url")
+        .map(address::base_url)
+        .transpose()?;
     let page_size: u64 = settings.integer("api.page_size", 1..=1000)?;
     let page_size = PageSize::new(page_size).unwrap_or(PageSize::MAX);
-    let filter = settings.find("api.filter").map(filter).transpose()?.flatten();
+    let filter = settings
+        .find("api.filter")
+        .map(filter)
+        .transpose()?
+        .flatten();
     let connect_timeout = settings.duration("api.connect_timeout", UP_TO_A_DAY)?;
     let request_timeout = settings.duration("api.request_timeout", UP_TO_A_DAY)?;
     let max_response_bytes = settings.integer("api.max_response_bytes", 1024..=1 << 30)?;
     // Slower than one request in a thousand seconds, no mirror would ever be complete.
-    let max_requests_per_second =
-        settings.find("api.max_requests_per_second").map(|rate| rate.number(0.001..=10_000.0)).transpose()?;
+    let max_requests_per_second = settings
+        .find("api.max_requests_per_second")
+        .map(|rate| rate.number(0.001..=10_000.0))
+        .transpose()?;
     let parameters = parameters(settings)?;
-    let key_file = settings.find("api.key_file").map(Setting::path).transpose()?;
+    let key_file = settings
+        .find("api.key_file")
+        .map(Setting::path)
+        .transpose()?;
     Ok(base_url.map(|base_url| Api {
         base_url,
         filter,
@@ -108,7 +132,11 @@ fn filter(setting: Setting<'_>) -> Result<Option<String>, ConfigError> {
 }
 
 fn parameters(settings: &Settings) -> Result<Parameters, ConfigError> {
-    let names = ["api.parameters.filter", "api.parameters.limit", "api.parameters.cursor"];
+    let names = [
+        "api.parameters.filter",
+        "api.parameters.limit",
+        "api.parameters.cursor",
+    ];
     let mut taken: Vec<String> = Vec::new();
     for name in names {
         let setting = settings.get(name)?;
@@ -126,7 +154,11 @@ fn parameters(settings: &Settings) -> Result<Parameters, ConfigError> {
         taken.push(text.to_owned());
     }
     let [filter, limit, cursor] = <[String; 3]>::try_from(taken).unwrap_or_default();
-    Ok(Parameters { filter, limit, cursor })
+    Ok(Parameters {
+        filter,
+        limit,
+        cursor,
+    })
 }
 
 fn retry(settings: &Settings) -> Result<Retry, ConfigError> {
@@ -136,24 +168,38 @@ fn retry(settings: &Settings) -> Result<Retry, ConfigError> {
         max_elapsed: settings.duration("retry.max_elapsed", Duration::from_millis(1)..=30 * DAY)?,
     };
     if retry.initial_delay > retry.max_delay {
-        let (initial, most) = (settings.get("retry.initial_delay")?, settings.get("retry.max_delay")?);
+        let (initial, most) = (
+            settings.get("retry.initial_delay")?,
+            settings.get("retry.max_delay")?,
+        );
         let problem = "retry.initial_delay must not be longer than retry.max_delay";
         let [initial_text, most_text] = [initial.text(), most.text()];
         let blamed = if initial.is_default() { most } else { initial };
-        return Err(blamed.error(&format!("{problem} (they are {initial_text} and {most_text})")));
+        return Err(blamed.error(&format!(
+            "{problem} (they are {initial_text} and {most_text})"
+        )));
     }
     Ok(retry)
 }
 
 fn timing(settings: &Settings) -> Result<Timing, ConfigError> {
-    let (cron, timezone) = (settings.get("schedule.cron")?, settings.get("schedule.timezone")?);
-    let zone = parse_timezone(timezone.non_empty()?).map_err(|error| timezone.error(&error.to_string()))?;
-    let when = Schedule::parse(cron.non_empty()?, zone, Utc::now()).map_err(|error| match &error {
-        ScheduleError::Expression(problem) => cron.error(problem),
-        ScheduleError::Timezone(problem) => timezone.error(problem),
-    })?;
+    let (cron, timezone) = (
+        settings.get("schedule.cron")?,
+        settings.get("schedule.timezone")?,
+    );
+    let zone = parse_timezone(timezone.non_empty()?)
+        .map_err(|error| timezone.error(&error.to_string()))?;
+    let when =
+        Schedule::parse(cron.non_empty()?, zone, Utc::now()).map_err(|error| match &error {
+            ScheduleError::Expression(problem) => cron.error(problem),
+            ScheduleError::Timezone(problem) => timezone.error(problem),
+        })?;
     let jitter = settings.duration("schedule.jitter", Duration::ZERO..=DAY)?;
-    Ok(Timing { when, jitter, run_on_start: settings.boolean("schedule.run_on_start")? })
+    Ok(Timing {
+        when,
+        jitter,
+        run_on_start: settings.boolean("schedule.run_on_start")?,
+    })
 }
 
 fn deletions(settings: &Settings) -> Result<Deletions, ConfigError> {
@@ -196,5 +242,8 @@ fn log(settings: &Settings) -> Result<Log, ConfigError> {
         ("json", LogFormat::Json),
         ("journald", LogFormat::Journald),
     ];
-    Ok(Log { level: settings.word("log.level", &levels)?, format: settings.word("log.format", &formats)? })
+    Ok(Log {
+        level: settings.word("log.level", &levels)?,
+        format: settings.word("log.format", &formats)?,
+    })
 }

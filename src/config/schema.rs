@@ -26,11 +26,19 @@ pub(super) struct Key {
 }
 
 const fn set(name: &'static str, kind: Kind, default: &'static str) -> Key {
-    Key { name, kind, default: Some(default) }
+    Key {
+        name,
+        kind,
+        default: Some(default),
+    }
 }
 
 const fn unset(name: &'static str, kind: Kind) -> Key {
-    Key { name, kind, default: None }
+    Key {
+        name,
+        kind,
+        default: None,
+    }
 }
 
 /// All keys, in the order of the contract.
@@ -53,7 +61,11 @@ pub(super) const KEYS: &[Key] = &[
     set("schedule.timezone", Kind::Text, "UTC"),
     set("schedule.jitter", Kind::Duration, "0s"),
     set("schedule.run_on_start", Kind::Boolean, "true"),
-    set("mirror.path", Kind::Text, "/var/lib/customer-mirror/customers.db"),
+    set(
+        "mirror.path",
+        Kind::Text,
+        "/var/lib/customer-mirror/customers.db",
+    ),
     set("deletions.confirm_passes", Kind::Integer, "2"),
     set("deletions.max_percent", Kind::Number, "10"),
     set("deletions.always_allow", Kind::Integer, "20"),
@@ -71,12 +83,19 @@ pub(super) fn find(name: &str) -> Option<&'static Key> {
 
 /// True for `api` and `api.parameters`: names that hold keys, not values.
 pub(super) fn is_section(name: &str) -> bool {
-    KEYS.iter().any(|key| key.name.strip_prefix(name).is_some_and(|rest| rest.starts_with('.')))
+    KEYS.iter().any(|key| {
+        key.name
+            .strip_prefix(name)
+            .is_some_and(|rest| rest.starts_with('.'))
+    })
 }
 
 /// The sections at the top of the file.
 pub(super) fn top_sections() -> Vec<&'static str> {
-    let mut sections: Vec<&'static str> = KEYS.iter().filter_map(|key| key.name.split('.').next()).collect();
+    let mut sections: Vec<&'static str> = KEYS
+        .iter()
+        .filter_map(|key| key.name.split('.').next())
+        .collect();
     sections.dedup();
     sections
 }
@@ -99,24 +118,50 @@ pub(super) fn suggestion(unknown: &str) -> String {
     if !is_section(section) {
         return format!("the sections are {}", top_sections().join(", "));
     }
-    let inside = KEYS.iter().filter_map(|key| key.name.strip_prefix(section)?.strip_prefix('.'));
+    let inside = KEYS
+        .iter()
+        .filter_map(|key| key.name.strip_prefix(section)?.strip_prefix('.'));
     let names: Vec<&str> = inside.filter(|name| !name.contains('.')).collect();
     format!("the keys of [{section}] are {}", names.join(", "))
 }
 
 /// How alike two names are, 0 to 1; the right key in the wrong section counts as nearly the same.
 fn similarity(unknown: &str, name: &str) -> f64 {
-    let last = |path: &str| path.rsplit('.').next().unwrap_or_default().replace(['_', '-'], "");
+    let last = |path: &str| {
+        path.rsplit('.')
+            .next()
+            .unwrap_or_default()
+            .replace(['_', '-'], "")
+    };
     let whole = strsim::normalized_damerau_levenshtein(unknown, name);
     let misplaced = 0.95 * strsim::normalized_damerau_levenshtein(&last(unknown), &last(name));
     // Of two keys that are called the same (api.filter, api.parameters.filter) the one whose section fits wins.
-    if misplaced > whole { misplaced + 0.04 * whole } else { whole }
+    if misplaced > whole {
+        misplaced + 0.04 * whole
+    } else {
+        whole
+    }
 }
 
 /// True for names under which people would write the API key; their values are not shown.
 pub(super) fn sounds_secret(name: &str) -> bool {
-    let last = name.rsplit('.').next().unwrap_or_default().to_lowercase().replace(['_', '-'], "");
-    let words = ["token", "secret", "password", "passwd", "credential", "authorization", "bearer"];
+    let last = name
+        .rsplit('.')
+        .next()
+        .unwrap_or_default()
+        .to_lowercase()
+        .replace(['_', '-'], "");
+    let words = [
+        "token",
+        "secret",
+        "password",
+        "passwd",
+        "credential",
+        "authorization",
+        "bearer",
+    ];
     last != "keyfile"
-        && (last.ends_with("key") || last.contains("apikey") || words.iter().any(|word| last.contains(word)))
+        && (last.ends_with("key")
+            || last.contains("apikey")
+            || words.iter().any(|word| last.contains(word)))
 }

@@ -27,8 +27,14 @@ pub(super) struct Setting<'a> {
 impl Settings {
     /// Merges layers; a later one wins.
     pub(super) fn merge(layers: impl IntoIterator<Item = Layer>) -> Result<Self, ConfigError> {
-        let builder = layers.into_iter().fold(config::Config::builder(), |builder, layer| builder.add_source(layer));
-        let merged = builder.build().map_err(|error| ConfigError::general(error.to_string()))?;
+        let builder = layers
+            .into_iter()
+            .fold(config::Config::builder(), |builder, layer| {
+                builder.add_source(layer)
+            });
+        let merged = builder
+            .build()
+            .map_err(|error| ConfigError::general(error.to_string()))?;
         Ok(Self { root: merged.cache })
     }
 
@@ -41,12 +47,17 @@ impl Settings {
             };
             value = table.get(part)?;
         }
-        Some(Setting { name, value: &value.kind, place: value.origin().unwrap_or("default") })
+        Some(Setting {
+            name,
+            value: &value.kind,
+            place: value.origin().unwrap_or("default"),
+        })
     }
 
     /// The value of a key that has a default.
     pub(super) fn get(&self, name: &'static str) -> Result<Setting<'_>, ConfigError> {
-        self.find(name).ok_or_else(|| ConfigError::general(format!("{name} is not set")))
+        self.find(name)
+            .ok_or_else(|| ConfigError::general(format!("{name} is not set")))
     }
 
     /// A duration within bounds.
@@ -65,7 +76,11 @@ impl Settings {
         bounds: RangeInclusive<Duration>,
     ) -> Result<Option<Duration>, ConfigError> {
         let setting = self.get(name)?;
-        if setting.text().trim() == "never" { Ok(None) } else { setting.duration(bounds).map(Some) }
+        if setting.text().trim() == "never" {
+            Ok(None)
+        } else {
+            setting.duration(bounds).map(Some)
+        }
     }
 
     /// A whole number within bounds, as any integer type that holds them.
@@ -79,7 +94,9 @@ impl Settings {
             ValueKind::I64(number) if bounds.contains(number) => T::try_from(*number).ok(),
             _ => None,
         };
-        number.ok_or_else(|| setting.error(&format!("must be {} to {}", bounds.start(), bounds.end())))
+        number.ok_or_else(|| {
+            setting.error(&format!("must be {} to {}", bounds.start(), bounds.end()))
+        })
     }
 
     /// A boolean.
@@ -92,9 +109,16 @@ impl Settings {
     }
 
     /// One of a few words.
-    pub(super) fn word<T: Copy>(&self, name: &'static str, words: &[(&str, T)]) -> Result<T, ConfigError> {
+    pub(super) fn word<T: Copy>(
+        &self,
+        name: &'static str,
+        words: &[(&str, T)],
+    ) -> Result<T, ConfigError> {
         let setting = self.get(name)?;
-        let found = words.iter().find(|(word, _)| *word == setting.text().trim()).map(|(_, value)| *value);
+        let found = words
+            .iter()
+            .find(|(word, _)| *word == setting.text().trim())
+            .map(|(_, value)| *value);
         found.ok_or_else(|| {
             let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
             setting.error(&format!("must be one of {}", words.join(", ")))
@@ -161,17 +185,24 @@ impl<'a> Setting<'a> {
     }
 
     /// A duration within bounds.
-    pub(super) fn duration(self, bounds: RangeInclusive<Duration>) -> Result<Duration, ConfigError> {
+    pub(super) fn duration(
+        self,
+        bounds: RangeInclusive<Duration>,
+    ) -> Result<Duration, ConfigError> {
         let text = self.text().trim();
         if f64::from_str(text).is_ok() {
-            return Err(self.error(&format!("a duration needs a unit; write \"{text}s\" for seconds")));
+            return Err(self.error(&format!(
+                "a duration needs a unit; write \"{text}s\" for seconds"
+            )));
         }
-        let duration = humantime::parse_duration(text)
-            .map_err(|_| self.error("must be a duration such as \"500ms\", \"60s\", \"15m\" or \"90d\""))?;
+        let duration = humantime::parse_duration(text).map_err(|_| {
+            self.error("must be a duration such as \"500ms\", \"60s\", \"15m\" or \"90d\"")
+        })?;
         if bounds.contains(&duration) {
             return Ok(duration);
         }
-        let [least, most] = [bounds.start(), bounds.end()].map(|bound| humantime::format_duration(*bound).to_string());
+        let [least, most] = [bounds.start(), bounds.end()]
+            .map(|bound| humantime::format_duration(*bound).to_string());
         Err(self.error(&format!("must be {least} to {most}")))
     }
 }

@@ -34,30 +34,64 @@ fn defaults_are_those_of_the_contract() {
     let config = load("[api]\nbase_url = 'https://api.example.com/v1/'", &[]).unwrap();
     let api = config.require_api().unwrap();
     assert_eq!(api.base_url.as_str(), "https://api.example.com/v1");
-    assert_eq!((api.filter.as_deref(), api.page_size.get(), api.max_response_bytes), (None, 1000, 64 << 20));
-    assert_eq!((api.connect_timeout, api.request_timeout), (Duration::from_secs(10), Duration::from_secs(60)));
-    assert_eq!((api.max_requests_per_second, api.key_file.as_deref()), (None, None));
+    assert_eq!(
+        (
+            api.filter.as_deref(),
+            api.page_size.get(),
+            api.max_response_bytes
+        ),
+        (None, 1000, 64 << 20)
+    );
+    assert_eq!(
+        (api.connect_timeout, api.request_timeout),
+        (Duration::from_secs(10), Duration::from_secs(60))
+    );
+    assert_eq!(
+        (api.max_requests_per_second, api.key_file.as_deref()),
+        (None, None)
+    );
     let names = &api.parameters;
-    assert_eq!([&names.filter, &names.limit, &names.cursor], ["filter", "limit", "cursor"]);
+    assert_eq!(
+        [&names.filter, &names.limit, &names.cursor],
+        ["filter", "limit", "cursor"]
+    );
     assert_eq!(config.retry.initial_delay, Duration::from_millis(500));
     assert_eq!(config.retry.max_delay, Duration::from_secs(60));
     assert_eq!(config.retry.max_elapsed, Duration::from_secs(900));
     assert_eq!(config.schedule.when.expression(), "*/15 * * * *");
     assert_eq!(config.schedule.when.timezone(), chrono_tz::UTC);
-    assert_eq!((config.schedule.jitter, config.schedule.run_on_start), (Duration::ZERO, true));
-    assert_eq!(config.mirror.path, Path::new("/var/lib/customer-mirror/customers.db"));
-    assert_eq!((config.deletions.confirm_passes, config.deletions.always_allow), (2, 20));
+    assert_eq!(
+        (config.schedule.jitter, config.schedule.run_on_start),
+        (Duration::ZERO, true)
+    );
+    assert_eq!(
+        config.mirror.path,
+        Path::new("/var/lib/customer-mirror/customers.db")
+    );
+    assert_eq!(
+        (
+            config.deletions.confirm_passes,
+            config.deletions.always_allow
+        ),
+        (2, 20)
+    );
     assert!((config.deletions.max_percent - 10.0).abs() < f64::EPSILON);
     assert_eq!(config.deletions.purge_after, None);
     assert_eq!(config.changes.keep, Some(Duration::from_secs(90 * 86_400)));
     assert_eq!(config.http.listen, None);
-    assert_eq!((config.log.level, config.log.format), (tracing::Level::INFO, LogFormat::Auto));
+    assert_eq!(
+        (config.log.level, config.log.format),
+        (tracing::Level::INFO, LogFormat::Auto)
+    );
     assert_eq!(config.warnings, Vec::<String>::new());
 }
 
 #[test]
 fn the_example_file_holds_the_defaults() {
-    assert_eq!(settings_of(load(EXAMPLE, &[]).unwrap()), settings_of(load("", &[]).unwrap()));
+    assert_eq!(
+        settings_of(load(EXAMPLE, &[]).unwrap()),
+        settings_of(load("", &[]).unwrap())
+    );
 }
 
 #[test]
@@ -65,7 +99,11 @@ fn the_example_file_names_every_key_and_no_other() {
     // With the settings that have no default switched on too.
     let lines: Vec<&str> = EXAMPLE
         .lines()
-        .map(|line| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(line))
+        .map(|line| {
+            line.strip_prefix('#')
+                .filter(|rest| !rest.starts_with(' '))
+                .unwrap_or(line)
+        })
         .collect();
     let document: toml::Table = lines.join("\n").parse().unwrap();
     let mut named = BTreeSet::new();
@@ -82,7 +120,10 @@ fn the_example_file_names_every_key_and_no_other() {
     assert_eq!(named, KEYS.iter().map(|key| key.name.to_owned()).collect());
     let key_file_left_out = lines.join("\n").replace("key_file = ", "#");
     let config = load(&key_file_left_out, &[]).unwrap();
-    assert_eq!(config.require_api().unwrap().source_fingerprint(), "https://api.example.com/v1?filter=ACME");
+    assert_eq!(
+        config.require_api().unwrap().source_fingerprint(),
+        "https://api.example.com/v1?filter=ACME"
+    );
 }
 
 #[test]
@@ -100,10 +141,25 @@ fn the_environment_wins_over_the_file_and_the_file_over_defaults() {
     ];
     let config = load(file, &environment).unwrap();
     let api = config.api.unwrap();
-    assert_eq!((api.page_size.get(), api.filter.as_deref()), (7, Some("007")));
-    assert_eq!((api.parameters.limit.as_str(), api.parameters.cursor.as_str()), ("top", "after"));
-    assert_eq!((api.max_requests_per_second, config.deletions.max_percent), (Some(2.5), 5.0));
-    assert_eq!((config.schedule.run_on_start, config.changes.keep), (false, None));
+    assert_eq!(
+        (api.page_size.get(), api.filter.as_deref()),
+        (7, Some("007"))
+    );
+    assert_eq!(
+        (
+            api.parameters.limit.as_str(),
+            api.parameters.cursor.as_str()
+        ),
+        ("top", "after")
+    );
+    assert_eq!(
+        (api.max_requests_per_second, config.deletions.max_percent),
+        (Some(2.5), 5.0)
+    );
+    assert_eq!(
+        (config.schedule.run_on_start, config.changes.keep),
+        (false, None)
+    );
     assert_eq!(config.log.format, LogFormat::Json);
     let without_filter = load(file, &[("CUSTOMER_MIRROR__API__FILTER", "")]).unwrap();
     assert_eq!(without_filter.api.unwrap().filter, None);
@@ -118,7 +174,9 @@ fn a_key_in_the_environment_is_shown_nowhere() {
         ),
         "{error}"
     );
-    let variables: Environment = [("CUSTOMER_MIRROR__API__KEY", "SECRET")].into_iter().collect();
+    let variables: Environment = [("CUSTOMER_MIRROR__API__KEY", "SECRET")]
+        .into_iter()
+        .collect();
     assert_eq!(format!("{variables:?}"), "{\"CUSTOMER_MIRROR__API__KEY\"}");
     let config = load("", &[("CUSTOMER_MIRROR__API__KEY", "SECRET")]).unwrap();
     assert!(!format!("{config:?}").contains("SECRET"));
@@ -126,10 +184,19 @@ fn a_key_in_the_environment_is_shown_nowhere() {
 
 #[test]
 fn a_misspelt_variable_is_warned_of() {
-    let config = load("", &[("CUSTOMER_MIRROR_API_KEY", "SECRET"), ("CUSTOMER_MIRROR_VERSION", "1")]).unwrap();
+    let config = load(
+        "",
+        &[
+            ("CUSTOMER_MIRROR_API_KEY", "SECRET"),
+            ("CUSTOMER_MIRROR_VERSION", "1"),
+        ],
+    )
+    .unwrap();
     assert_eq!(
         config.warnings,
-        ["the environment variable CUSTOMER_MIRROR_API_KEY is ignored; did you mean CUSTOMER_MIRROR__API__KEY?"]
+        [
+            "the environment variable CUSTOMER_MIRROR_API_KEY is ignored; did you mean CUSTOMER_MIRROR__API__KEY?"
+        ]
     );
 }
 
@@ -154,25 +221,47 @@ fn only_the_default_file_may_be_missing() {
     let missing = folder.path().join("none.toml");
     let nothing = Environment::default();
     assert_eq!(load::load(None, &nothing, &missing).unwrap().file, None);
-    let error = Config::load(Some(&missing), &nothing).unwrap_err().to_string();
+    let error = Config::load(Some(&missing), &nothing)
+        .unwrap_err()
+        .to_string();
     let expected = "there is no such configuration file; --config names it: correct the path or create the file";
     assert_eq!(error, format!("{}: {expected}", missing.display()));
-    let variables: Environment = [("CUSTOMER_MIRROR_CONFIG", missing.to_str().unwrap())].into_iter().collect();
-    let error = load::load(None, &variables, &missing).unwrap_err().to_string();
-    assert_eq!(error, format!("{}: {}", missing.display(), expected.replace("--config", "CUSTOMER_MIRROR_CONFIG")));
+    let variables: Environment = [("CUSTOMER_MIRROR_CONFIG", missing.to_str().unwrap())]
+        .into_iter()
+        .collect();
+    let error = load::load(None, &variables, &missing)
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        error,
+        format!(
+            "{}: {}",
+            missing.display(),
+            expected.replace("--config", "CUSTOMER_MIRROR_CONFIG")
+        )
+    );
     // The command line wins over the environment.
     let present = folder.path().join("c.toml");
     fs::write(&present, "").unwrap();
-    assert_eq!(Config::load(Some(&present), &variables).unwrap().file, Some(present));
+    assert_eq!(
+        Config::load(Some(&present), &variables).unwrap().file,
+        Some(present)
+    );
     // A folder is no file, whoever names it.
-    let error = load::load(None, &nothing, folder.path()).unwrap_err().to_string();
+    let error = load::load(None, &nothing, folder.path())
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("can't read the configuration"), "{error}");
 }
 
 #[test]
 fn the_filter_is_part_of_the_fingerprint() {
-    let api = api("[api]\nbase_url = 'https://a.example/'\nfilter = 'a b&ö'\nparameters.filter = 'q'");
-    assert_eq!(api.source_fingerprint(), "https://a.example?filter=a+b%26%C3%B6");
+    let api =
+        api("[api]\nbase_url = 'https://a.example/'\nfilter = 'a b&ö'\nparameters.filter = 'q'");
+    assert_eq!(
+        api.source_fingerprint(),
+        "https://a.example?filter=a+b%26%C3%B6"
+    );
 }
 
 #[test]

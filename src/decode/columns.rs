@@ -23,7 +23,11 @@ pub enum Kind {
 }
 
 const fn text(name: &'static str, path: &'static [&'static str]) -> Column {
-    Column { name, path, kind: Kind::Text }
+    Column {
+        name,
+        path,
+        kind: Kind::Text,
+    }
 }
 
 /// The columns, in the table's order. `customer_id` comes first; it is the only one that a record must fill.
@@ -40,34 +44,73 @@ pub const COLUMNS: [Column; 39] = [
     text("billing_method", &["billing", "method"]),
     text("billing_currency", &["billing", "currency"]),
     text("billing_email", &["billing", "email"]),
-    text("billing_address_street1", &["billing", "address", "street1"]),
-    text("billing_address_street2", &["billing", "address", "street2"]),
+    text(
+        "billing_address_street1",
+        &["billing", "address", "street1"],
+    ),
+    text(
+        "billing_address_street2",
+        &["billing", "address", "street2"],
+    ),
     text("billing_address_city", &["billing", "address", "city"]),
     text("billing_address_zip", &["billing", "address", "zip"]),
-    text("billing_address_country", &["billing", "address", "country"]),
+    text(
+        "billing_address_country",
+        &["billing", "address", "country"],
+    ),
     text("billing_address_state", &["billing", "address", "state"]),
     text("billing_address_region", &["billing", "address", "region"]),
-    text("billing_address_attention", &["billing", "address", "attention"]),
-    text("billing_default_payment_profile_id", &["billing", "defaultPaymentProfileId"]),
-    Column { name: "billing_auto_pay", path: &["billing", "autoPay"], kind: Kind::Bool },
+    text(
+        "billing_address_attention",
+        &["billing", "address", "attention"],
+    ),
+    text(
+        "billing_default_payment_profile_id",
+        &["billing", "defaultPaymentProfileId"],
+    ),
+    Column {
+        name: "billing_auto_pay",
+        path: &["billing", "autoPay"],
+        kind: Kind::Bool,
+    },
     text("contact_person_user_id", &["contactPerson", "userId"]),
     text("contact_person_name", &["contactPerson", "name"]),
     text("contact_person_role", &["contactPerson", "role"]),
     text("shipping_name", &["shipping", "name"]),
-    text("shipping_address_street1", &["shipping", "address", "street1"]),
-    text("shipping_address_street2", &["shipping", "address", "street2"]),
+    text(
+        "shipping_address_street1",
+        &["shipping", "address", "street1"],
+    ),
+    text(
+        "shipping_address_street2",
+        &["shipping", "address", "street2"],
+    ),
     text("shipping_address_city", &["shipping", "address", "city"]),
     text("shipping_address_zip", &["shipping", "address", "zip"]),
-    text("shipping_address_country", &["shipping", "address", "country"]),
+    text(
+        "shipping_address_country",
+        &["shipping", "address", "country"],
+    ),
     text("shipping_address_state", &["shipping", "address", "state"]),
-    text("shipping_address_region", &["shipping", "address", "region"]),
-    text("shipping_address_attention", &["shipping", "address", "attention"]),
+    text(
+        "shipping_address_region",
+        &["shipping", "address", "region"],
+    ),
+    text(
+        "shipping_address_attention",
+        &["shipping", "address", "attention"],
+    ),
     text("shipping_msisdn", &["shipping", "msisdn"]),
     text("shipping_instructions", &["shipping", "instructions"]),
-    Column { name: "metadata", path: &["metadata"], kind: Kind::Object },
+    Column {
+        name: "metadata",
+        path: &["metadata"],
+        kind: Kind::Object,
+    },
     text("upstream_created_at", &["createdAt"]),
     text("upstream_updated_at", &["updatedAt"]),
 ];
 
 /// Where older servers put the contact person's id; taken where [`COLUMNS`]' own place is empty.
-pub(super) const OLDER_CONTACT_PERSON: Column = text("contact_person_user_id", &["contactPersonUserId"]);
+pub(super) const OLDER_CONTACT_PERSON: Column =
+    text("contact_person_user_id", &["contactPersonUserId"]);

@@ -48,7 +48,10 @@ pub fn customer(raw: &str) -> Result<Customer<'_>, &'static str> {
     let tree = Node::parse(raw).ok_or("the record is not JSON")?;
     let id = customer_id(&tree)?;
     let mut drift = Vec::new();
-    let mut values: Vec<_> = COLUMNS.iter().map(|column| read(&tree, column, &mut drift)).collect();
+    let mut values: Vec<_> = COLUMNS
+        .iter()
+        .map(|column| read(&tree, column, &mut drift))
+        .collect();
     for (column, value) in COLUMNS.iter().zip(&mut values) {
         if value.is_none() && column.name == OLDER_CONTACT_PERSON.name {
             *value = read(&tree, &OLDER_CONTACT_PERSON, &mut drift);
@@ -57,7 +60,13 @@ pub fn customer(raw: &str) -> Result<Customer<'_>, &'static str> {
     let users = users(&tree, &mut drift);
     drift.sort();
     drift.dedup();
-    Ok(Customer { tree, id, values, users, drift })
+    Ok(Customer {
+        tree,
+        id,
+        values,
+        users,
+        drift,
+    })
 }
 
 /// The record's `customerId`.
@@ -70,11 +79,19 @@ pub(super) fn customer_id(tree: &Node<'_>) -> Result<String, &'static str> {
     }
     let node = tree.member("customerId").ok_or("customerId is missing")?;
     let json::Kind::String(text) = &node.kind else {
-        return Err(if node.is_null() { "customerId is null" } else { "customerId is not a string" });
+        return Err(if node.is_null() {
+            "customerId is null"
+        } else {
+            "customerId is not a string"
+        });
     };
     // Replacing a lone surrogate could make two customers one.
     let id = text.as_str().ok_or("customerId has a lone surrogate")?;
-    if id.is_empty() { Err("customerId is empty") } else { Ok(id.to_owned()) }
+    if id.is_empty() {
+        Err("customerId is empty")
+    } else {
+        Ok(id.to_owned())
+    }
 }
 
 fn read<'a>(tree: &Node<'a>, column: &Column, drift: &mut Vec<String>) -> Option<Value<'a>> {
@@ -118,7 +135,10 @@ fn users<'a>(tree: &Node<'a>, drift: &mut Vec<String>) -> Vec<User<'a>> {
             continue;
         }
         let mut field = |key: &str| match item.member(key) {
-            Some(Node { kind: json::Kind::String(text), .. }) => Some(text.to_lossy()),
+            Some(Node {
+                kind: json::Kind::String(text),
+                ..
+            }) => Some(text.to_lossy()),
             other => {
                 // A user's id is the one member that it must have.
                 if key == "userId" || other.is_some_and(|node| !node.is_null()) {
@@ -141,7 +161,10 @@ mod tests {
     use super::*;
 
     fn column<'a>(customer: &'a Customer<'_>, name: &str) -> Option<&'a str> {
-        let index = COLUMNS.iter().position(|column| column.name == name).unwrap();
+        let index = COLUMNS
+            .iter()
+            .position(|column| column.name == name)
+            .unwrap();
         match customer.values[index].as_ref()? {
             Value::Text(text) => Some(text),
             Value::Bool(true) => Some("1"),
@@ -169,7 +192,14 @@ mod tests {
         ] {
             assert_eq!(column(&customer, name), value, "{name}");
         }
-        assert_eq!(customer.users, [User { id: "u1".into(), name: Some("B".into()), role: None }]);
+        assert_eq!(
+            customer.users,
+            [User {
+                id: "u1".into(),
+                name: Some("B".into()),
+                role: None
+            }]
+        );
         assert_eq!(customer.drift, Vec::<String>::new());
     }
 
@@ -188,7 +218,10 @@ mod tests {
                 r#"{"customerId":"c","users":[1,{"userId":2},{"userId":"u","role":0}]}"#,
                 vec!["/users/*", "/users/*/role", "/users/*/userId"],
             ),
-            (r#"{"customerId":"c","contact":null,"metadata":null,"users":null}"#, vec![]),
+            (
+                r#"{"customerId":"c","contact":null,"metadata":null,"users":null}"#,
+                vec![],
+            ),
         ] {
             assert_eq!(customer(raw).unwrap().drift, drift, "{raw}");
         }
@@ -203,19 +236,32 @@ mod tests {
             (r#"{"customerId":null}"#, "customerId is null"),
             (r#"{"customerId":7}"#, "customerId is not a string"),
             (r#"{"customerId":""}"#, "customerId is empty"),
-            (r#"{"customerId":"\ud800"}"#, "customerId has a lone surrogate"),
+            (
+                r#"{"customerId":"\ud800"}"#,
+                "customerId has a lone surrogate",
+            ),
         ] {
             assert_eq!(customer(raw).unwrap_err(), reason, "{raw}");
         }
         let odd = customer(r#"{"customerId":"a","customerId":"b\u0000","name":"\udfff"}"#).unwrap();
-        assert_eq!((odd.id.as_str(), column(&odd, "name")), ("b\0", Some("\u{fffd}")));
+        assert_eq!(
+            (odd.id.as_str(), column(&odd, "name")),
+            ("b\0", Some("\u{fffd}"))
+        );
     }
 
     #[test]
     fn older_servers_place_of_the_contact_person_is_read() {
         let raw = r#"{"customerId":"c","contactPerson":null,"contactPersonUserId":"u9"}"#;
-        assert_eq!(column(&customer(raw).unwrap(), "contact_person_user_id"), Some("u9"));
-        let both = r#"{"customerId":"c","contactPerson":{"userId":"u1"},"contactPersonUserId":"u9"}"#;
-        assert_eq!(column(&customer(both).unwrap(), "contact_person_user_id"), Some("u1"));
+        assert_eq!(
+            column(&customer(raw).unwrap(), "contact_person_user_id"),
+            Some("u9")
+        );
+        let both =
+            r#"{"customerId":"c","contactPerson":{"userId":"u1"},"contactPersonUserId":"u9"}"#;
+        assert_eq!(
+            column(&customer(both).unwrap(), "contact_person_user_id"),
+            Some("u1")
+        );
     }
 }

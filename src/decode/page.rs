@@ -34,11 +34,19 @@ pub fn page(body: Vec<u8>) -> Result<Page, MalformedPage> {
         Err(error) => repaired(error.as_bytes()),
     };
     let envelope: Envelope<'_> = serde_json::from_str(&text).map_err(|error| malformed(&error))?;
-    let Items(items) = envelope.items.ok_or_else(|| MalformedPage::WrongShape("`items` is missing".into()))?;
-    let Pagination { next } =
-        envelope.pagination.ok_or_else(|| MalformedPage::WrongShape("`pagination` is missing".into()))?;
-    if next.as_ref().is_some_and(|cursor| cursor.len() > Cursor::MAX_BYTES) {
-        return Err(MalformedPage::WrongShape("`nextCursor` is longer than 16 KiB".into()));
+    let Items(items) = envelope
+        .items
+        .ok_or_else(|| MalformedPage::WrongShape("`items` is missing".into()))?;
+    let Pagination { next } = envelope
+        .pagination
+        .ok_or_else(|| MalformedPage::WrongShape("`pagination` is missing".into()))?;
+    if next
+        .as_ref()
+        .is_some_and(|cursor| cursor.len() > Cursor::MAX_BYTES)
+    {
+        return Err(MalformedPage::WrongShape(
+            "`nextCursor` is longer than 16 KiB".into(),
+        ));
     }
     let base = text.as_ptr().addr();
     let records: Vec<Range<usize>> = items
@@ -48,7 +56,12 @@ pub fn page(body: Vec<u8>) -> Result<Page, MalformedPage> {
             start..start + raw.get().len()
         })
         .collect();
-    Ok(Page { next: next.and_then(Cursor::new), text, records, repairs })
+    Ok(Page {
+        next: next.and_then(Cursor::new),
+        text,
+        records,
+        repairs,
+    })
 }
 
 /// The body as text with U+FFFD for each run of bytes that is not UTF-8, and where those are.
@@ -58,7 +71,10 @@ fn repaired(body: &[u8]) -> (String, Vec<Repair>) {
     for chunk in body.utf8_chunks() {
         text.push_str(chunk.valid());
         if !chunk.invalid().is_empty() {
-            repairs.push(Repair { at: text.len(), bytes: chunk.invalid().to_vec() });
+            repairs.push(Repair {
+                at: text.len(),
+                bytes: chunk.invalid().to_vec(),
+            });
             text.push(char::REPLACEMENT_CHARACTER);
         }
     }
@@ -112,19 +128,27 @@ macro_rules! deserialize_by {
     };
 }
 
-deserialize_by!(Envelope<'de>, deserialize_map, "an object with `items` and `pagination`", {
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut envelope = Envelope { items: None, pagination: None };
-        while let Some(Key(key)) = map.next_key()? {
-            match key.as_slice() {
-                b"items" => envelope.items = Some(map.next_value()?),
-                b"pagination" => envelope.pagination = Some(map.next_value()?),
-                _ => drop(map.next_value::<IgnoredAny>()?),
+deserialize_by!(
+    Envelope<'de>,
+    deserialize_map,
+    "an object with `items` and `pagination`",
+    {
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut envelope = Envelope {
+                items: None,
+                pagination: None,
+            };
+            while let Some(Key(key)) = map.next_key()? {
+                match key.as_slice() {
+                    b"items" => envelope.items = Some(map.next_value()?),
+                    b"pagination" => envelope.pagination = Some(map.next_value()?),
+                    _ => drop(map.next_value::<IgnoredAny>()?),
+                }
             }
+            Ok(envelope)
         }
-        Ok(envelope)
     }
-});
+);
 
 deserialize_by!(Items<'de>, deserialize_seq, "`items` to be an array", {
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
@@ -136,19 +160,24 @@ deserialize_by!(Items<'de>, deserialize_seq, "`items` to be an array", {
     }
 });
 
-deserialize_by!(Pagination, deserialize_map, "`pagination` to be an object", {
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut next = None;
-        while let Some(Key(key)) = map.next_key()? {
-            if key == b"nextCursor" {
-                next = map.next_value::<Option<String>>()?;
-            } else {
-                map.next_value::<IgnoredAny>()?;
+deserialize_by!(
+    Pagination,
+    deserialize_map,
+    "`pagination` to be an object",
+    {
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut next = None;
+            while let Some(Key(key)) = map.next_key()? {
+                if key == b"nextCursor" {
+                    next = map.next_value::<Option<String>>()?;
+                } else {
+                    map.next_value::<IgnoredAny>()?;
+                }
             }
+            Ok(Pagination { next })
         }
-        Ok(Pagination { next })
     }
-});
+);
 
 deserialize_by!(Key, deserialize_bytes, "a key", {
     fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Self::Value, E> {
@@ -166,9 +195,17 @@ mod tests {
     #[test]
     fn a_page_keeps_each_record_as_sent_and_finds_the_next_cursor() {
         for (body, records, next) in [
-            (r#"{"items":[],"pagination":{"nextCursor":null}}"#, vec![], None),
+            (
+                r#"{"items":[],"pagination":{"nextCursor":null}}"#,
+                vec![],
+                None,
+            ),
             (r#"{"items":[],"pagination":{}}"#, vec![], None),
-            (r#"{"items":[],"pagination":{"nextCursor":""}}"#, vec![], None),
+            (
+                r#"{"items":[],"pagination":{"nextCursor":""}}"#,
+                vec![],
+                None,
+            ),
             (
                 r#"{"items":[ {"a" : 1.10} ,2],"pagination":{"nextCursor":"x"}}"#,
                 vec![r#"{"a" : 1.10}"#, "2"],
@@ -210,23 +247,34 @@ mod tests {
             (r#"{"items":[],"pagination":{"nextCursor":{}}}"#, true),
         ] {
             let error = page(body.as_bytes().to_vec()).unwrap_err();
-            assert_eq!(matches!(error, MalformedPage::WrongShape(_)), wrong_shape, "{body} {error}");
+            assert_eq!(
+                matches!(error, MalformedPage::WrongShape(_)),
+                wrong_shape,
+                "{body} {error}"
+            );
         }
     }
 
     #[test]
     fn a_cursor_too_long_for_a_url_is_malformed() {
-        let body = format!(r#"{{"items":[],"pagination":{{"nextCursor":"{}"}}}}"#, "x".repeat(Cursor::MAX_BYTES + 1));
+        let body = format!(
+            r#"{{"items":[],"pagination":{{"nextCursor":"{}"}}}}"#,
+            "x".repeat(Cursor::MAX_BYTES + 1)
+        );
         assert!(page(body.into_bytes()).is_err());
     }
 
     #[test]
     fn bytes_that_are_not_utf8_are_marked_and_their_neighbours_kept() {
-        let body = b"{\"items\":[{\"a\":1},{\"b\":\"\xff\xfe\"},{\"c\":2}],\"pagination\":{}}".to_vec();
+        let body =
+            b"{\"items\":[{\"a\":1},{\"b\":\"\xff\xfe\"},{\"c\":2}],\"pagination\":{}}".to_vec();
         let page = page(body).unwrap();
         assert_eq!(page.len(), 3);
         assert_eq!(page.records().nth(1), Some("{\"b\":\"\u{fffd}\u{fffd}\"}"));
-        assert_eq!(page.foreign_bytes(1).as_deref(), Some(b"{\"b\":\"\xff\xfe\"}".as_slice()));
+        assert_eq!(
+            page.foreign_bytes(1).as_deref(),
+            Some(b"{\"b\":\"\xff\xfe\"}".as_slice())
+        );
         assert_eq!((page.foreign_bytes(0), page.foreign_bytes(2)), (None, None));
     }
 

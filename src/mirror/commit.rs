@@ -74,7 +74,10 @@ impl Mirror {
                 connection: tx,
                 seed,
                 stamp: Stamp { pass_id, now: &now },
-                commit: PageCommit { page: number, ..PageCommit::default() },
+                commit: PageCommit {
+                    page: number,
+                    ..PageCommit::default()
+                },
                 seen: Vec::with_capacity(page.len()),
                 expected_row,
             };
@@ -91,9 +94,15 @@ impl Mirror {
 }
 
 /// The number of the page to commit; an error if `asked` is not where the pass stands.
-fn next_page_number(connection: &Connection, pass_id: i64, asked: Option<&Cursor>) -> rusqlite::Result<i64> {
+fn next_page_number(
+    connection: &Connection,
+    pass_id: i64,
+    asked: Option<&Cursor>,
+) -> rusqlite::Result<i64> {
     let (pages, next_cursor): (i64, Option<String>) = connection
-        .prepare_cached("SELECT pages, next_cursor FROM passes WHERE pass_id = ?1 AND state = 'running'")?
+        .prepare_cached(
+            "SELECT pages, next_cursor FROM passes WHERE pass_id = ?1 AND state = 'running'",
+        )?
         .query_row([pass_id], |row| Ok((row.get(0)?, row.get(1)?)))?;
     if next_cursor.as_deref() != asked.map(Cursor::as_str) || (pages > 0 && asked.is_none()) {
         return Err(rusqlite::Error::QueryReturnedNoRows);
@@ -102,7 +111,10 @@ fn next_page_number(connection: &Connection, pass_id: i64, asked: Option<&Cursor
 }
 
 /// The page of this pass that had the same next cursor.
-fn page_that_led_to(connection: &Connection, next: Option<&Cursor>) -> rusqlite::Result<Option<i64>> {
+fn page_that_led_to(
+    connection: &Connection,
+    next: Option<&Cursor>,
+) -> rusqlite::Result<Option<i64>> {
     let Some(next) = next else { return Ok(None) };
     connection
         .prepare_cached("SELECT page FROM pass_pages WHERE next_cursor = ?1")?
@@ -125,21 +137,24 @@ impl PageWriter<'_> {
         if let Some(bytes) = foreign {
             return self.set_apart(raw, "bytes that are not UTF-8", Some(bytes));
         }
-        let (row_id, read, count) = match rows::compare(self.connection, raw, self.seed, self.expected_row)? {
-            Standing::Unchanged(row_id) => (row_id, None, &mut self.commit.unchanged),
-            Standing::New(read) => {
-                (rows::insert(self.connection, &read, self.stamp)?, Some(read), &mut self.commit.created)
-            }
-            Standing::Changed(row_id, read) => {
-                rows::update(self.connection, row_id, &read, "updated", self.stamp)?;
-                (row_id, Some(read), &mut self.commit.updated)
-            }
-            Standing::Returned(row_id, read) => {
-                rows::update(self.connection, row_id, &read, "restored", self.stamp)?;
-                (row_id, Some(read), &mut self.commit.restored)
-            }
-            Standing::Unreadable(reason) => return self.set_apart(raw, reason, None),
-        };
+        let (row_id, read, count) =
+            match rows::compare(self.connection, raw, self.seed, self.expected_row)? {
+                Standing::Unchanged(row_id) => (row_id, None, &mut self.commit.unchanged),
+                Standing::New(read) => (
+                    rows::insert(self.connection, &read, self.stamp)?,
+                    Some(read),
+                    &mut self.commit.created,
+                ),
+                Standing::Changed(row_id, read) => {
+                    rows::update(self.connection, row_id, &read, "updated", self.stamp)?;
+                    (row_id, Some(read), &mut self.commit.updated)
+                }
+                Standing::Returned(row_id, read) => {
+                    rows::update(self.connection, row_id, &read, "restored", self.stamp)?;
+                    (row_id, Some(read), &mut self.commit.restored)
+                }
+                Standing::Unreadable(reason) => return self.set_apart(raw, reason, None),
+            };
         *count += 1;
         self.seen.push(row_id);
         self.expected_row = row_id + 1;
@@ -152,9 +167,18 @@ impl PageWriter<'_> {
         Ok(())
     }
 
-    fn set_apart(&mut self, raw: &str, reason: &str, foreign: Option<Vec<u8>>) -> rusqlite::Result<()> {
+    fn set_apart(
+        &mut self,
+        raw: &str,
+        reason: &str,
+        foreign: Option<Vec<u8>>,
+    ) -> rusqlite::Result<()> {
         self.commit.quarantined += 1;
-        let place = quarantine::Place { stamp: self.stamp, page: self.commit.page, seed: self.seed };
+        let place = quarantine::Place {
+            stamp: self.stamp,
+            page: self.commit.page,
+            seed: self.seed,
+        };
         let customer_id = quarantine::set_apart(self.connection, raw, reason, foreign, place)?;
         if let Some(customer_id) = customer_id
             && let Some(row_id) = rows::row_of(self.connection, &customer_id)?
@@ -191,6 +215,10 @@ impl PageWriter<'_> {
                 cost.retries,
                 cost.bytes as i64,
             ))?;
-        add_to_counts(self.connection, commit.created + commit.restored, -commit.restored)
+        add_to_counts(
+            self.connection,
+            commit.created + commit.restored,
+            -commit.restored,
+        )
     }
 }

@@ -94,7 +94,12 @@ pub enum MirrorError {
 fn describe(owner: Option<&Owner>) -> String {
     owner.map_or_else(
         || "another process".to_owned(),
-        |owner| format!("`{}`, process {}, since {}", owner.command, owner.pid, owner.started_at),
+        |owner| {
+            format!(
+                "`{}`, process {}, since {}",
+                owner.command, owner.pid, owner.started_at
+            )
+        },
     )
 }
 
@@ -102,18 +107,29 @@ impl MirrorError {
     /// Sorts an error of SQLite.
     pub(super) fn from_sqlite(path: &Path, error: rusqlite::Error) -> Self {
         let path = path.to_owned();
-        let storage = |reason: &str| Self::Storage { path: path.clone(), reason: reason.to_owned() };
+        let storage = |reason: &str| Self::Storage {
+            path: path.clone(),
+            reason: reason.to_owned(),
+        };
         match error.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => storage("the disk is full; nothing was lost: free some space and run again"),
-            Some(ErrorCode::SystemIoFailure) => {
-                storage(&format!("I/O error ({error}); check the disk and its file system"))
+            Some(ErrorCode::DiskFull) => {
+                storage("the disk is full; nothing was lost: free some space and run again")
             }
+            Some(ErrorCode::SystemIoFailure) => storage(&format!(
+                "I/O error ({error}); check the disk and its file system"
+            )),
             Some(ErrorCode::DatabaseCorrupt) => storage(&format!(
                 "the file is damaged ({error}); move it away and run `customer-mirror sync` to make a new one"
             )),
-            Some(ErrorCode::NotADatabase) => Self::NotAMirror { path, reason: "it is no SQLite database".to_owned() },
+            Some(ErrorCode::NotADatabase) => Self::NotAMirror {
+                path,
+                reason: "it is no SQLite database".to_owned(),
+            },
             Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
-                Self::NotWritable { path, reason: error.to_string() }
+                Self::NotWritable {
+                    path,
+                    reason: error.to_string(),
+                }
             }
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy { path },
             _ => Self::Unexpected { path, error },
@@ -125,8 +141,14 @@ impl MirrorError {
         use std::io::ErrorKind::{QuotaExceeded, StorageFull};
         let path = path.to_owned();
         if matches!(error.kind(), StorageFull | QuotaExceeded) {
-            return Self::Storage { path, reason: "the disk is full; free some space and run again".to_owned() };
+            return Self::Storage {
+                path,
+                reason: "the disk is full; free some space and run again".to_owned(),
+            };
         }
-        Self::NotWritable { path, reason: error.to_string() }
+        Self::NotWritable {
+            path,
+            reason: error.to_string(),
+        }
     }
 }

@@ -44,12 +44,19 @@ impl Mirror {
             }
             Ok(held)
         })?;
-        Ok(Finished { report: self.pass_report(pass_id)?, held })
+        Ok(Finished {
+            report: self.pass_report(pass_id)?,
+            held,
+        })
     }
 }
 
 /// Counts, decides and acts; returns the sweep's state, the tombstones made and the customers held.
-fn judge(tx: &Connection, limits: &Deletions, stamp: Stamp<'_>) -> rusqlite::Result<(SweepState, u64, u64)> {
+fn judge(
+    tx: &Connection,
+    limits: &Deletions,
+    stamp: Stamp<'_>,
+) -> rusqlite::Result<(SweepState, u64, u64)> {
     let unreadable = quarantine::unreadable_in_pass(tx, stamp.pass_id)?;
     sweep::reset_seen(tx)?;
     if unreadable == 0 {
@@ -57,12 +64,24 @@ fn judge(tx: &Connection, limits: &Deletions, stamp: Stamp<'_>) -> rusqlite::Res
     }
     let confirmed = sweep::confirmed(tx, limits.confirm_passes)?;
     let live: i64 = meta(tx, "live_customers")?.unwrap_or_default();
-    let records: i64 =
-        tx.query_row("SELECT records FROM passes WHERE pass_id = ?1", [stamp.pass_id], |row| row.get(0))?;
-    let found = Absences { live: live.max(0) as u64, confirmed, saw_any: records > 0, unreadable };
+    let records: i64 = tx.query_row(
+        "SELECT records FROM passes WHERE pass_id = ?1",
+        [stamp.pass_id],
+        |row| row.get(0),
+    )?;
+    let found = Absences {
+        live: live.max(0) as u64,
+        confirmed,
+        saw_any: records > 0,
+        unreadable,
+    };
     match plan::sweep(found, limits) {
         Sweep::Skip => Ok((SweepState::None, 0, 0)),
-        Sweep::Tombstone => Ok((SweepState::Done, sweep::tombstone_confirmed(tx, limits.confirm_passes, stamp)?, 0)),
+        Sweep::Tombstone => Ok((
+            SweepState::Done,
+            sweep::tombstone_confirmed(tx, limits.confirm_passes, stamp)?,
+            0,
+        )),
         Sweep::Hold => {
             sweep::hold(tx, limits.confirm_passes)?;
             Ok((SweepState::Held, 0, confirmed))
@@ -76,13 +95,20 @@ fn judge(tx: &Connection, limits: &Deletions, stamp: Stamp<'_>) -> rusqlite::Res
 
 /// A sweep held by an earlier pass is judged afresh by this one.
 fn supersede_held(tx: &Connection) -> rusqlite::Result<()> {
-    tx.execute("UPDATE passes SET sweep = 'superseded' WHERE sweep = 'held'", [])?;
-    tx.execute("UPDATE absences SET held = 0 WHERE held = 1", []).map(drop)
+    tx.execute(
+        "UPDATE passes SET sweep = 'superseded' WHERE sweep = 'held'",
+        [],
+    )?;
+    tx.execute("UPDATE absences SET held = 0 WHERE held = 1", [])
+        .map(drop)
 }
 
 /// Deletes changes older than `keep`. Reads no more of the feed than it deletes: the oldest come first.
 fn forget_changes(tx: &Connection, keep: Duration, now: Timestamp) -> rusqlite::Result<()> {
-    let Some(cutoff) = chrono::TimeDelta::from_std(keep).ok().and_then(|keep| now.checked_sub_signed(keep)) else {
+    let Some(cutoff) = chrono::TimeDelta::from_std(keep)
+        .ok()
+        .and_then(|keep| now.checked_sub_signed(keep))
+    else {
         return Ok(());
     };
     tx.execute(

@@ -57,7 +57,10 @@ impl Lock {
             match error {
                 TryLockError::Error(error) => return Err(io(error)),
                 TryLockError::WouldBlock if attempt == ATTEMPTS => {
-                    return Err(MirrorError::Locked { path: path.to_owned(), owner: read_owner(&mut file) });
+                    return Err(MirrorError::Locked {
+                        path: path.to_owned(),
+                        owner: read_owner(&mut file),
+                    });
                 }
                 TryLockError::WouldBlock => {
                     attempt += 1;
@@ -65,10 +68,15 @@ impl Lock {
                 }
             }
         }
-        let owner =
-            Owner { pid: std::process::id(), started_at: format_timestamp(Utc::now()), command: command.to_owned() };
+        let owner = Owner {
+            pid: std::process::id(),
+            started_at: format_timestamp(Utc::now()),
+            command: command.to_owned(),
+        };
         let text = serde_json::to_string(&owner).unwrap_or_default();
-        file.set_len(0).and_then(|()| file.write_all(text.as_bytes())).map_err(io)?;
+        file.set_len(0)
+            .and_then(|()| file.write_all(text.as_bytes()))
+            .map_err(io)?;
         Ok(Self { file })
     }
 }
@@ -122,7 +130,10 @@ mod tests {
         assert_eq!(owner(&path).unwrap().pid, std::process::id());
         let error = Lock::acquire(&path, "x").unwrap_err();
         assert!(
-            error.to_string().contains(&format!("`customer-mirror sync`, process {}", std::process::id())),
+            error.to_string().contains(&format!(
+                "`customer-mirror sync`, process {}",
+                std::process::id()
+            )),
             "{error}"
         );
         drop(held);

@@ -19,7 +19,9 @@ mod sweep;
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, types::FromSql, types::ToSql};
+use rusqlite::{
+    Connection, OptionalExtension, Transaction, TransactionBehavior, types::FromSql, types::ToSql,
+};
 
 pub use commit::{CommitOutcome, Cost, PageCommit};
 pub use error::MirrorError;
@@ -56,7 +58,10 @@ impl Mirror {
     /// # Errors
     /// If it is locked, belongs to another source, is no mirror, or can't be written.
     pub fn open_or_create(path: &Path, source: &str, command: &str) -> Result<Self> {
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        if let Some(folder) = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+        {
             create_folder(folder)?;
         }
         Self::open_locked(path, Some(source), command)
@@ -68,7 +73,9 @@ impl Mirror {
     /// [`MirrorError::Missing`] if there is none, else as [`Mirror::open_or_create`].
     pub fn open_existing(path: &Path, command: &str) -> Result<Self> {
         if !path.exists() {
-            return Err(MirrorError::Missing { path: path.to_owned() });
+            return Err(MirrorError::Missing {
+                path: path.to_owned(),
+            });
         }
         Self::open_locked(path, None, command)
     }
@@ -77,7 +84,13 @@ impl Mirror {
         let lock = lock::Lock::acquire(path, command)?;
         create_file(path)?;
         let connection = schema::open_for_writing(path)?;
-        let mut mirror = Self { connection, path: path.to_owned(), seed: 0, expected_row: 1, _lock: lock };
+        let mut mirror = Self {
+            connection,
+            path: path.to_owned(),
+            seed: 0,
+            expected_row: 1,
+            _lock: lock,
+        };
         if let Some(source) = source {
             mirror.claim(source)?;
         }
@@ -91,7 +104,11 @@ impl Mirror {
         match self.meta::<String>("source")? {
             None => self.write(|tx| set_meta(tx, "source", &source)),
             Some(owner) if owner == source => Ok(()),
-            Some(owner) => Err(MirrorError::OtherSource { path: self.path.clone(), owner, asked: source.to_owned() }),
+            Some(owner) => Err(MirrorError::OtherSource {
+                path: self.path.clone(),
+                owner,
+                asked: source.to_owned(),
+            }),
         }
     }
 
@@ -101,12 +118,18 @@ impl Mirror {
     }
 
     /// One transaction: all of `work` or nothing of it.
-    fn write<T>(&mut self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T> {
-        let result = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).and_then(|tx| {
-            let value = work(&tx)?;
-            tx.commit()?;
-            Ok(value)
-        });
+    fn write<T>(
+        &mut self,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T> {
+        let result = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .and_then(|tx| {
+                let value = work(&tx)?;
+                tx.commit()?;
+                Ok(value)
+            });
         result.map_err(|error| MirrorError::from_sqlite(&self.path, error))
     }
 
@@ -134,13 +157,16 @@ fn set_meta(connection: &Connection, key: &str, value: &dyn ToSql) -> rusqlite::
 }
 
 fn remove_meta(connection: &Connection, key: &str) -> rusqlite::Result<()> {
-    connection.prepare_cached("DELETE FROM mirror_meta WHERE key = ?1")?.execute([key])?;
+    connection
+        .prepare_cached("DELETE FROM mirror_meta WHERE key = ?1")?
+        .execute([key])?;
     Ok(())
 }
 
 /// Adds to the counts of live and deleted customers, which are kept so that asking for them reads no table.
 fn add_to_counts(connection: &Connection, live: i64, deleted: i64) -> rusqlite::Result<()> {
-    let mut add = connection.prepare_cached("UPDATE mirror_meta SET value = value + ?2 WHERE key = ?1")?;
+    let mut add =
+        connection.prepare_cached("UPDATE mirror_meta SET value = value + ?2 WHERE key = ?1")?;
     for (key, change) in [("live_customers", live), ("deleted_customers", deleted)] {
         if change != 0 {
             add.execute((key, change))?;

@@ -5,7 +5,9 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::{Mirror, Result, meta, remove_meta, set_meta};
-use crate::model::{Cursor, PassReport, PassState, SweepState, Timestamp, format_timestamp, parse_timestamp};
+use crate::model::{
+    Cursor, PassReport, PassState, SweepState, Timestamp, format_timestamp, parse_timestamp,
+};
 use crate::plan::WalkEvidence;
 
 const REQUESTS_NOT_BEFORE: &str = "requests_not_before";
@@ -70,7 +72,11 @@ pub(super) fn pass_from_row(row: &Row<'_>) -> rusqlite::Result<PassReport> {
 
 pub(super) fn running_pass(connection: &Connection) -> rusqlite::Result<Option<PassReport>> {
     connection
-        .query_row(&format!("SELECT {PASS_COLUMNS} FROM passes WHERE state = 'running'"), [], pass_from_row)
+        .query_row(
+            &format!("SELECT {PASS_COLUMNS} FROM passes WHERE state = 'running'"),
+            [],
+            pass_from_row,
+        )
         .optional()
 }
 
@@ -78,9 +84,15 @@ impl Mirror {
     /// The pass that was interrupted, if there is one that can go on.
     pub fn interrupted_pass(&self, now: Timestamp) -> Result<Option<Checkpoint>> {
         self.read(|connection| {
-            let Some(pass) = running_pass(connection)? else { return Ok(None) };
+            let Some(pass) = running_pass(connection)? else {
+                return Ok(None);
+            };
             let committed_at: Option<String> = connection
-                .query_row("SELECT committed_at FROM pass_pages ORDER BY page DESC LIMIT 1", [], |row| row.get(0))
+                .query_row(
+                    "SELECT committed_at FROM pass_pages ORDER BY page DESC LIMIT 1",
+                    [],
+                    |row| row.get(0),
+                )
                 .optional()?;
             let cursor_age = committed_at
                 .and_then(|text| parse_timestamp(&text))
@@ -106,17 +118,31 @@ impl Mirror {
         self.expected_row = 1;
         let pass_id = self.write(|tx| {
             tx.execute("DELETE FROM pass_pages", [])?;
-            tx.execute("INSERT INTO passes (state, started_at) VALUES ('running', ?1)", [format_timestamp(now)])?;
+            tx.execute(
+                "INSERT INTO passes (state, started_at) VALUES ('running', ?1)",
+                [format_timestamp(now)],
+            )?;
             Ok(tx.last_insert_rowid())
         })?;
         let standing = Standing::First;
-        Ok(Checkpoint { pass_id, standing, pages: 0, records: 0, cursor_age: None, resumed: false })
+        Ok(Checkpoint {
+            pass_id,
+            standing,
+            pages: 0,
+            records: 0,
+            cursor_age: None,
+            resumed: false,
+        })
     }
 
     /// Notes that an interrupted pass goes on.
     pub fn resume_pass(&mut self, pass_id: i64) -> Result<()> {
         self.write(|tx| {
-            tx.execute("UPDATE passes SET resumed = resumed + 1, error = NULL WHERE pass_id = ?1", [pass_id]).map(drop)
+            tx.execute(
+                "UPDATE passes SET resumed = resumed + 1, error = NULL WHERE pass_id = ?1",
+                [pass_id],
+            )
+            .map(drop)
         })
     }
 
@@ -132,7 +158,13 @@ impl Mirror {
     }
 
     /// Ends a pass without judging absences: [`PassState::Failed`] or [`PassState::Abandoned`].
-    pub fn end_pass(&mut self, pass_id: i64, state: PassState, error: &str, now: Timestamp) -> Result<()> {
+    pub fn end_pass(
+        &mut self,
+        pass_id: i64,
+        state: PassState,
+        error: &str,
+        now: Timestamp,
+    ) -> Result<()> {
         self.write(|tx| {
             tx.execute(
                 "UPDATE passes SET state = ?2, finished_at = ?3, error = ?4 WHERE pass_id = ?1 AND state = 'running'",
@@ -197,13 +229,17 @@ impl Mirror {
     /// Until when the server wants to be left alone, if that is not over.
     pub fn requests_not_before(&self, now: Timestamp) -> Result<Option<Timestamp>> {
         let until: Option<String> = self.meta(REQUESTS_NOT_BEFORE)?;
-        Ok(until.and_then(|text| parse_timestamp(&text)).filter(|until| *until > now))
+        Ok(until
+            .and_then(|text| parse_timestamp(&text))
+            .filter(|until| *until > now))
     }
 
     /// The age at which the server is known to have rejected a cursor.
     pub fn cursor_lifetime(&self) -> Result<Option<Duration>> {
         let age: Option<i64> = self.meta(CURSOR_LIFETIME)?;
-        Ok(age.and_then(|ms| u64::try_from(ms).ok()).map(Duration::from_millis))
+        Ok(age
+            .and_then(|ms| u64::try_from(ms).ok())
+            .map(Duration::from_millis))
     }
 
     /// Remembers the age at which a cursor was rejected; the smallest counts.

@@ -64,7 +64,11 @@ impl Preview {
         };
         let owner: Option<String> = meta(&connection, "source").map_err(sqlite)?;
         if let Some(owner) = owner.filter(|owner| owner != source) {
-            return Err(MirrorError::OtherSource { path: path.to_owned(), owner, asked: source.to_owned() });
+            return Err(MirrorError::OtherSource {
+                path: path.to_owned(),
+                owner,
+                asked: source.to_owned(),
+            });
         }
         connection
             .execute_batch(
@@ -73,7 +77,9 @@ impl Preview {
                  CREATE TEMP TABLE preview_new (customer_id TEXT PRIMARY KEY) WITHOUT ROWID;",
             )
             .map_err(sqlite)?;
-        let seed: i64 = meta(&connection, "hash_seed").map_err(sqlite)?.unwrap_or_default();
+        let seed: i64 = meta(&connection, "hash_seed")
+            .map_err(sqlite)?
+            .unwrap_or_default();
         Ok(Self {
             connection,
             path: path.to_owned(),
@@ -86,14 +92,19 @@ impl Preview {
 
     /// Compares a page. `Ok(Some(first_page))` if its next cursor has been followed before.
     pub fn page(&mut self, page: &Page) -> Result<Option<i64>> {
-        self.compare_page(page).map_err(|error| MirrorError::from_sqlite(&self.path, error))
+        self.compare_page(page)
+            .map_err(|error| MirrorError::from_sqlite(&self.path, error))
     }
 
     fn compare_page(&mut self, page: &Page) -> rusqlite::Result<Option<i64>> {
         if let Some(next) = &page.next {
             let first: Option<i64> = self
                 .connection
-                .query_row("SELECT page FROM pass_pages WHERE next_cursor = ?1", [next.as_str()], |row| row.get(0))
+                .query_row(
+                    "SELECT page FROM pass_pages WHERE next_cursor = ?1",
+                    [next.as_str()],
+                    |row| row.get(0),
+                )
                 .optional()?;
             if first.is_some() {
                 return Ok(first);
@@ -137,28 +148,42 @@ impl Preview {
         *self.counts.entry("pages").or_default() += 1;
         self.connection
             .prepare_cached("INSERT INTO pass_pages (next_cursor, seen) VALUES (?1, ?2)")?
-            .execute((page.next.as_ref().map(Cursor::as_str), seen::encode(&mut listed)))?;
+            .execute((
+                page.next.as_ref().map(Cursor::as_str),
+                seen::encode(&mut listed),
+            ))?;
         Ok(None)
     }
 
     /// What the walk, now at its end, would do.
     pub fn finish(self, deletions: &Deletions) -> Result<PreviewReport> {
-        self.judge(deletions).map_err(|error| MirrorError::from_sqlite(&self.path, error))
+        self.judge(deletions)
+            .map_err(|error| MirrorError::from_sqlite(&self.path, error))
     }
 
     fn judge(&self, deletions: &Deletions) -> rusqlite::Result<PreviewReport> {
         let (mut absent, mut confirmed) = (0_u64, 0_u64);
-        let mut known = self.connection.prepare("SELECT passes FROM absences WHERE row_id = ?1")?;
+        let mut known = self
+            .connection
+            .prepare("SELECT passes FROM absences WHERE row_id = ?1")?;
         sweep::each_absent(&self.connection, |row_id| {
             absent += 1;
-            let passes: u32 = known.query_row([row_id], |row| row.get(0)).optional()?.unwrap_or(0);
+            let passes: u32 = known
+                .query_row([row_id], |row| row.get(0))
+                .optional()?
+                .unwrap_or(0);
             confirmed += u64::from(passes + 1 >= deletions.confirm_passes);
             Ok(())
         })?;
         let live: i64 = meta(&self.connection, "live_customers")?.unwrap_or_default();
         let count = |name| self.counts.get(name).copied().unwrap_or(0);
         let saw_any = count("records") > 0;
-        let found = Absences { live: live.max(0) as u64, confirmed, saw_any, unreadable: self.unreadable };
+        let found = Absences {
+            live: live.max(0) as u64,
+            confirmed,
+            saw_any,
+            unreadable: self.unreadable,
+        };
         let (deleted, held) = match plan::sweep(found, deletions) {
             Sweep::Skip => (0, 0),
             Sweep::Tombstone => (confirmed, 0),

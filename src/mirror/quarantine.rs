@@ -71,7 +71,9 @@ pub(super) fn set_apart(
 /// A bad record's customerId, if it has one that can be believed.
 pub(super) fn readable_id(raw: &str, repaired: bool) -> Option<String> {
     let tree = Node::parse(raw)?;
-    let Kind::String(text) = &tree.member("customerId")?.kind else { return None };
+    let Kind::String(text) = &tree.member("customerId")?.kind else {
+        return None;
+    };
     let id = text.as_str()?;
     // In a record with foreign bytes, U+FFFD may stand for any of them.
     let doubtful = id.is_empty() || (repaired && id.contains(char::REPLACEMENT_CHARACTER));
@@ -80,7 +82,10 @@ pub(super) fn readable_id(raw: &str, repaired: bool) -> Option<String> {
 
 /// Drops what is quarantined of a customer that has been mirrored now.
 pub(super) fn heal(connection: &Connection, customer_id: &str) -> rusqlite::Result<()> {
-    connection.prepare_cached("DELETE FROM quarantine WHERE customer_id = ?1")?.execute([customer_id]).map(drop)
+    connection
+        .prepare_cached("DELETE FROM quarantine WHERE customer_id = ?1")?
+        .execute([customer_id])
+        .map(drop)
 }
 
 /// How many records of this pass have no readable customerId.
@@ -100,7 +105,10 @@ pub(super) fn from_row(row: &Row<'_>) -> rusqlite::Result<Quarantined> {
         page: row.get("page")?,
         customer_id: row.get("customer_id")?,
         reason: row.get("reason")?,
-        raw: raw.as_bytes().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default(),
+        raw: raw
+            .as_bytes()
+            .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+            .unwrap_or_default(),
         at: row.get("at")?,
     })
 }
@@ -118,13 +126,21 @@ impl Mirror {
                 let next = tx
                     .prepare_cached("SELECT * FROM quarantine WHERE id > ?1 ORDER BY id LIMIT 1")?
                     .query_map([last_id], |row| {
-                        Ok((from_row(row)?, matches!(row.get_ref("raw")?, rusqlite::types::ValueRef::Text(_))))
+                        Ok((
+                            from_row(row)?,
+                            matches!(row.get_ref("raw")?, rusqlite::types::ValueRef::Text(_)),
+                        ))
                     })?
                     .next()
                     .transpose()?;
-                let Some((record, is_text)) = next else { return Ok(retried) };
+                let Some((record, is_text)) = next else {
+                    return Ok(retried);
+                };
                 last_id = record.id;
-                let stamp = Stamp { pass_id: record.pass_id.unwrap_or_default(), now: &now };
+                let stamp = Stamp {
+                    pass_id: record.pass_id.unwrap_or_default(),
+                    now: &now,
+                };
                 match rows::compare(tx, &record.raw, seed, 0)? {
                     _ if !is_text => retried.remaining += 1,
                     Standing::Unreadable(_) => retried.remaining += 1,

@@ -90,7 +90,10 @@ impl Reader {
     /// # Errors
     /// [`MirrorError::Missing`] if there is none; or if it is something else, or newer than this program.
     pub fn open(path: &Path) -> Result<Self> {
-        Ok(Self { connection: schema::open_for_reading(path)?, path: path.to_owned() })
+        Ok(Self {
+            connection: schema::open_for_reading(path)?,
+            path: path.to_owned(),
+        })
     }
 
     /// The connection, for queries of the caller's own.
@@ -136,7 +139,13 @@ impl Reader {
     /// A quarantined record by its number.
     pub fn quarantined(&self, id: i64) -> Result<Option<Quarantined>> {
         self.read(|connection| {
-            connection.query_row("SELECT * FROM quarantine WHERE id = ?1", [id], quarantine::from_row).optional()
+            connection
+                .query_row(
+                    "SELECT * FROM quarantine WHERE id = ?1",
+                    [id],
+                    quarantine::from_row,
+                )
+                .optional()
         })
     }
 
@@ -147,25 +156,36 @@ impl Reader {
 }
 
 fn freshness(connection: &Connection) -> rusqlite::Result<Freshness> {
-    connection.query_row("SELECT pass_id, started_at, finished_at, age_seconds FROM mirror_freshness", [], |row| {
-        Ok(Freshness {
-            pass_id: row.get(0)?,
-            started_at: row.get(1)?,
-            finished_at: row.get(2)?,
-            age_seconds: row.get(3)?,
-        })
-    })
+    connection.query_row(
+        "SELECT pass_id, started_at, finished_at, age_seconds FROM mirror_freshness",
+        [],
+        |row| {
+            Ok(Freshness {
+                pass_id: row.get(0)?,
+                started_at: row.get(1)?,
+                finished_at: row.get(2)?,
+                age_seconds: row.get(3)?,
+            })
+        },
+    )
 }
 
 fn last_passes(connection: &Connection) -> rusqlite::Result<Vec<PassReport>> {
     connection
-        .prepare(&format!("SELECT {PASS_COLUMNS} FROM passes ORDER BY pass_id DESC LIMIT {LAST_PASSES}"))?
+        .prepare(&format!(
+            "SELECT {PASS_COLUMNS} FROM passes ORDER BY pass_id DESC LIMIT {LAST_PASSES}"
+        ))?
         .query_map([], pass_from_row)?
         .collect()
 }
 
 fn held_sweep(connection: &Connection) -> rusqlite::Result<Option<HeldSweep>> {
-    let Some(pass_id) = super::sweep::held_pass(connection)? else { return Ok(None) };
-    let customers = connection.query_row("SELECT count(*) FROM absences WHERE held = 1", [], |row| row.get(0))?;
+    let Some(pass_id) = super::sweep::held_pass(connection)? else {
+        return Ok(None);
+    };
+    let customers =
+        connection.query_row("SELECT count(*) FROM absences WHERE held = 1", [], |row| {
+            row.get(0)
+        })?;
     Ok(Some(HeldSweep { pass_id, customers }))
 }

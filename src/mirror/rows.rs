@@ -43,7 +43,9 @@ pub(super) fn compare<'a>(
     let raw_hash = xxh3_128_with_seed(raw.as_bytes(), seed).to_le_bytes();
     // The cheap way first: the same bytes as the customer that is next in line are that customer, unchanged.
     let as_expected = connection
-        .prepare_cached("SELECT 1 FROM customer_state WHERE row_id = ?1 AND raw_hash = ?2 AND live = 1")?
+        .prepare_cached(
+            "SELECT 1 FROM customer_state WHERE row_id = ?1 AND raw_hash = ?2 AND live = 1",
+        )?
         .exists((expected_row, raw_hash))?;
     if as_expected {
         return Ok(Standing::Unchanged(expected_row));
@@ -60,7 +62,12 @@ pub(super) fn compare<'a>(
             .query_row([row_id], |row| Ok((row_id, row.get(0)?, row.get(1)?)))
             .optional()?,
     };
-    let read = Box::new(Read { raw, customer, raw_hash, content_hash });
+    let read = Box::new(Read {
+        raw,
+        customer,
+        raw_hash,
+        content_hash,
+    });
     Ok(match known {
         None => Standing::New(read),
         Some((row_id, _, false)) => Standing::Returned(row_id, read),
@@ -87,24 +94,49 @@ pub(super) struct Stamp<'a> {
 static INSERT: LazyLock<String> = LazyLock::new(|| {
     let names: Vec<&str> = COLUMNS.iter().map(|column| column.name).collect();
     let marks = vec!["?"; COLUMNS.len() + 3].join(", ");
-    format!("INSERT INTO customers ({}, raw, first_seen_at, changed_at) VALUES ({marks})", names.join(", "))
+    format!(
+        "INSERT INTO customers ({}, raw, first_seen_at, changed_at) VALUES ({marks})",
+        names.join(", ")
+    )
 });
 
 static UPDATE: LazyLock<String> = LazyLock::new(|| {
-    let sets: Vec<String> = COLUMNS.iter().map(|column| format!("{} = ?", column.name)).collect();
-    format!("UPDATE customers SET {}, raw = ?, changed_at = ?, deleted_at = NULL WHERE row_id = ?", sets.join(", "))
+    let sets: Vec<String> = COLUMNS
+        .iter()
+        .map(|column| format!("{} = ?", column.name))
+        .collect();
+    format!(
+        "UPDATE customers SET {}, raw = ?, changed_at = ?, deleted_at = NULL WHERE row_id = ?",
+        sets.join(", ")
+    )
 });
 
 /// Adds a customer; returns its row id.
-pub(super) fn insert(connection: &Connection, read: &Read<'_>, stamp: Stamp<'_>) -> rusqlite::Result<i64> {
+pub(super) fn insert(
+    connection: &Connection,
+    read: &Read<'_>,
+    stamp: Stamp<'_>,
+) -> rusqlite::Result<i64> {
     let values = columns(read).chain([text(stamp.now), text(stamp.now)]);
-    let row_id = connection.prepare_cached(&INSERT)?.insert(params_from_iter(values))?;
+    let row_id = connection
+        .prepare_cached(&INSERT)?
+        .insert(params_from_iter(values))?;
     connection
         .prepare_cached("INSERT INTO customer_state (row_id, raw_hash, content_hash, live) VALUES (?1, ?2, ?3, 1)")?
         .execute((row_id, read.raw_hash, read.content_hash))?;
     insert_users(connection, &read.customer)?;
-    let change = Change { kind: "created", pointers: "[]", before: None };
-    append_change(connection, &read.customer.id, reference_id(&read.customer), &change, stamp)?;
+    let change = Change {
+        kind: "created",
+        pointers: "[]",
+        before: None,
+    };
+    append_change(
+        connection,
+        &read.customer.id,
+        reference_id(&read.customer),
+        &change,
+        stamp,
+    )?;
     Ok(row_id)
 }
 
@@ -119,31 +151,65 @@ pub(super) fn update(
     let before: String = connection
         .prepare_cached("SELECT raw FROM customers WHERE row_id = ?1")?
         .query_row([row_id], |row| row.get(0))?;
-    let pointers =
-        Node::parse(&before).map(|node| Node::changed_pointers(&node, &read.customer.tree)).unwrap_or_default();
-    let values = columns(read).chain([text(stamp.now), ToSqlOutput::Owned(rusqlite::types::Value::Integer(row_id))]);
-    connection.prepare_cached(&UPDATE)?.execute(params_from_iter(values))?;
+    let pointers = Node::parse(&before)
+        .map(|node| Node::changed_pointers(&node, &read.customer.tree))
+        .unwrap_or_default();
+    let values = columns(read).chain([
+        text(stamp.now),
+        ToSqlOutput::Owned(rusqlite::types::Value::Integer(row_id)),
+    ]);
+    connection
+        .prepare_cached(&UPDATE)?
+        .execute(params_from_iter(values))?;
     connection
         .prepare_cached("UPDATE customer_state SET raw_hash = ?2, content_hash = ?3, live = 1 WHERE row_id = ?1")?
         .execute((row_id, read.raw_hash, read.content_hash))?;
-    connection.prepare_cached("DELETE FROM customer_users WHERE customer_id = ?1")?.execute([&read.customer.id])?;
+    connection
+        .prepare_cached("DELETE FROM customer_users WHERE customer_id = ?1")?
+        .execute([&read.customer.id])?;
     insert_users(connection, &read.customer)?;
     let pointers = serde_json::to_string(&pointers).unwrap_or_else(|_| "[]".to_owned());
-    let change = Change { kind, pointers: &pointers, before: Some(&before) };
-    append_change(connection, &read.customer.id, reference_id(&read.customer), &change, stamp)
+    let change = Change {
+        kind,
+        pointers: &pointers,
+        before: Some(&before),
+    };
+    append_change(
+        connection,
+        &read.customer.id,
+        reference_id(&read.customer),
+        &change,
+        stamp,
+    )
 }
 
 /// Turns a live customer into a tombstone.
-pub(super) fn tombstone(connection: &Connection, row_id: i64, stamp: Stamp<'_>) -> rusqlite::Result<()> {
+pub(super) fn tombstone(
+    connection: &Connection,
+    row_id: i64,
+    stamp: Stamp<'_>,
+) -> rusqlite::Result<()> {
     let (customer_id, reference, before): (String, Option<String>, String) = connection
         .prepare_cached("SELECT customer_id, reference_id, raw FROM customers WHERE row_id = ?1")?
         .query_row([row_id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     connection
         .prepare_cached("UPDATE customers SET deleted_at = ?2 WHERE row_id = ?1")?
         .execute((row_id, stamp.now))?;
-    connection.prepare_cached("UPDATE customer_state SET live = 0 WHERE row_id = ?1")?.execute([row_id])?;
-    let change = Change { kind: "deleted", pointers: "[]", before: Some(&before) };
-    append_change(connection, &customer_id, reference.as_deref(), &change, stamp)
+    connection
+        .prepare_cached("UPDATE customer_state SET live = 0 WHERE row_id = ?1")?
+        .execute([row_id])?;
+    let change = Change {
+        kind: "deleted",
+        pointers: "[]",
+        before: Some(&before),
+    };
+    append_change(
+        connection,
+        &customer_id,
+        reference.as_deref(),
+        &change,
+        stamp,
+    )
 }
 
 struct Change<'a> {
@@ -169,10 +235,16 @@ fn append_change(
 }
 
 fn insert_users(connection: &Connection, customer: &Customer<'_>) -> rusqlite::Result<()> {
-    let mut insert = connection
-        .prepare_cached("INSERT INTO customer_users (customer_id, user_id, name, role) VALUES (?1, ?2, ?3, ?4)")?;
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO customer_users (customer_id, user_id, name, role) VALUES (?1, ?2, ?3, ?4)",
+    )?;
     for user in &customer.users {
-        insert.execute((&customer.id, &*user.id, user.name.as_deref(), user.role.as_deref()))?;
+        insert.execute((
+            &customer.id,
+            &*user.id,
+            user.name.as_deref(),
+            user.role.as_deref(),
+        ))?;
     }
     Ok(())
 }
@@ -182,7 +254,9 @@ fn columns<'a>(read: &'a Read<'_>) -> impl Iterator<Item = ToSqlOutput<'a>> {
     let values = read.customer.values.iter().map(|value| match value {
         None => ToSqlOutput::Borrowed(ValueRef::Null),
         Some(Value::Text(value)) => text(value),
-        Some(Value::Bool(value)) => ToSqlOutput::Owned(rusqlite::types::Value::Integer(i64::from(*value))),
+        Some(Value::Bool(value)) => {
+            ToSqlOutput::Owned(rusqlite::types::Value::Integer(i64::from(*value)))
+        }
     });
     values.chain([text(read.raw)])
 }
@@ -192,7 +266,9 @@ fn text(value: &str) -> ToSqlOutput<'_> {
 }
 
 fn reference_id<'a>(customer: &'a Customer<'_>) -> Option<&'a str> {
-    let index = COLUMNS.iter().position(|column| column.name == "reference_id")?;
+    let index = COLUMNS
+        .iter()
+        .position(|column| column.name == "reference_id")?;
     match customer.values.get(index)? {
         Some(Value::Text(value)) => Some(value),
         _ => None,

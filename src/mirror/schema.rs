@@ -41,10 +41,15 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Connection> {
     match std::fs::File::open(path) {
         Ok(_) => {}
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(MirrorError::Missing { path: path.to_owned() });
+            return Err(MirrorError::Missing {
+                path: path.to_owned(),
+            });
         }
         Err(error) => {
-            return Err(MirrorError::NotReadable { path: path.to_owned(), reason: error.to_string() });
+            return Err(MirrorError::NotReadable {
+                path: path.to_owned(),
+                reason: error.to_string(),
+            });
         }
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -52,7 +57,9 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Connection> {
     connection.busy_timeout(BUSY_TIMEOUT).map_err(sqlite)?;
     if recognise(&connection, path)? == 0 {
         // A mirror whose very first `sync` did not get far.
-        return Err(MirrorError::Missing { path: path.to_owned() });
+        return Err(MirrorError::Missing {
+            path: path.to_owned(),
+        });
     }
     harden(&connection).map_err(sqlite)?;
     Ok(connection)
@@ -77,13 +84,20 @@ fn recognise(connection: &Connection, path: &Path) -> Result<i64> {
     };
     match read().map_err(|error| MirrorError::from_sqlite(path, error))? {
         (0, 0, 0) => Ok(0),
-        (_, APPLICATION_ID, found) if found > SCHEMA_VERSION => {
-            Err(MirrorError::TooNew { path: path.to_owned(), found, known: SCHEMA_VERSION })
-        }
+        (_, APPLICATION_ID, found) if found > SCHEMA_VERSION => Err(MirrorError::TooNew {
+            path: path.to_owned(),
+            found,
+            known: SCHEMA_VERSION,
+        }),
         (_, APPLICATION_ID, found) if found > 0 => Ok(found),
         (tables, ..) => {
-            let reason = format!("it is an SQLite database of another program, with {tables} tables and indexes");
-            Err(MirrorError::NotAMirror { path: path.to_owned(), reason })
+            let reason = format!(
+                "it is an SQLite database of another program, with {tables} tables and indexes"
+            );
+            Err(MirrorError::NotAMirror {
+                path: path.to_owned(),
+                reason,
+            })
         }
     }
 }

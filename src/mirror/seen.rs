@@ -65,7 +65,10 @@ pub(super) struct SeenBits {
 impl SeenBits {
     /// Bits for the row ids in `start..end`, none set.
     pub(super) fn new(start: i64, end: i64) -> Self {
-        Self { start, words: vec![0; ((end - start).max(0) as usize).div_ceil(64)] }
+        Self {
+            start,
+            words: vec![0; ((end - start).max(0) as usize).div_ceil(64)],
+        }
     }
 
     /// Sets the bits of a page's runs, as far as they lie in the window.
@@ -85,7 +88,11 @@ impl SeenBits {
     /// Whether the pass listed this customer.
     pub(super) fn contains(&self, row_id: i64) -> bool {
         let bit = row_id - self.start;
-        bit >= 0 && self.words.get((bit / 64) as usize).is_some_and(|word| word >> (bit % 64) & 1 == 1)
+        bit >= 0
+            && self
+                .words
+                .get((bit / 64) as usize)
+                .is_some_and(|word| word >> (bit % 64) & 1 == 1)
     }
 }
 

@@ -27,7 +27,11 @@ pub(super) fn each_window(
     connection: &Connection,
     mut each: impl FnMut(&SeenBits, i64, i64) -> rusqlite::Result<()>,
 ) -> rusqlite::Result<()> {
-    let rows: i64 = connection.query_row("SELECT ifnull(max(row_id), 0) FROM customer_state", [], |row| row.get(0))?;
+    let rows: i64 = connection.query_row(
+        "SELECT ifnull(max(row_id), 0) FROM customer_state",
+        [],
+        |row| row.get(0),
+    )?;
     let mut start = 0;
     while start <= rows {
         let end = (start + WINDOW_ROWS).min(rows + 1);
@@ -35,7 +39,8 @@ pub(super) fn each_window(
         let mut statement = connection.prepare_cached("SELECT seen FROM pass_pages")?;
         let mut pages = statement.query([])?;
         while let Some(row) = pages.next()? {
-            bits.add(row.get_ref(0)?.as_blob()?).ok_or(rusqlite::Error::InvalidQuery)?;
+            bits.add(row.get_ref(0)?.as_blob()?)
+                .ok_or(rusqlite::Error::InvalidQuery)?;
         }
         each(&bits, start, end)?;
         start = end;
@@ -49,8 +54,9 @@ pub(super) fn each_absent(
     mut each: impl FnMut(i64) -> rusqlite::Result<()>,
 ) -> rusqlite::Result<()> {
     each_window(connection, |seen, start, end| {
-        let mut statement = connection
-            .prepare_cached("SELECT row_id FROM customer_state WHERE row_id >= ?1 AND row_id < ?2 AND live = 1")?;
+        let mut statement = connection.prepare_cached(
+            "SELECT row_id FROM customer_state WHERE row_id >= ?1 AND row_id < ?2 AND live = 1",
+        )?;
         let mut rows = statement.query([start, end])?;
         while let Some(row) = rows.next()? {
             let row_id = row.get(0)?;
@@ -75,7 +81,9 @@ pub(super) fn reset_seen(connection: &Connection) -> rusqlite::Result<()> {
     each_window(connection, |seen, start, end| {
         each_absence(connection, start..end, "1", |row_id| {
             if seen.contains(row_id) {
-                connection.prepare_cached("DELETE FROM absences WHERE row_id = ?1")?.execute([row_id])?;
+                connection
+                    .prepare_cached("DELETE FROM absences WHERE row_id = ?1")?
+                    .execute([row_id])?;
             }
             Ok(())
         })
@@ -98,7 +106,9 @@ fn each_absence(
             .prepare_cached(&sql)?
             .query_map([from, row_ids.end], |row| row.get(0))?
             .collect::<rusqlite::Result<_>>()?;
-        let Some(last) = batch.last() else { return Ok(()) };
+        let Some(last) = batch.last() else {
+            return Ok(());
+        };
         from = last + 1;
         batch.into_iter().try_for_each(&mut each)?;
     }
@@ -107,18 +117,34 @@ fn each_absence(
 /// How many absences have lasted for `passes` complete passes.
 pub(super) fn confirmed(connection: &Connection, passes: u32) -> rusqlite::Result<u64> {
     connection
-        .query_row("SELECT count(*) FROM absences WHERE passes >= ?1", [passes], |row| row.get::<_, i64>(0))
+        .query_row(
+            "SELECT count(*) FROM absences WHERE passes >= ?1",
+            [passes],
+            |row| row.get::<_, i64>(0),
+        )
         .map(|count| count as u64)
 }
 
 /// Marks absences as waiting for the operator.
 pub(super) fn hold(connection: &Connection, passes: u32) -> rusqlite::Result<()> {
-    connection.execute("UPDATE absences SET held = 1 WHERE passes >= ?1", [passes]).map(drop)
+    connection
+        .execute("UPDATE absences SET held = 1 WHERE passes >= ?1", [passes])
+        .map(drop)
 }
 
 /// Turns the absences that lasted for `passes` complete passes into tombstones; returns how many.
-pub(super) fn tombstone_confirmed(connection: &Connection, passes: u32, stamp: Stamp<'_>) -> rusqlite::Result<u64> {
-    tombstone_where(connection, 0..i64::MAX, &format!("passes >= {passes}"), stamp, |_| false)
+pub(super) fn tombstone_confirmed(
+    connection: &Connection,
+    passes: u32,
+    stamp: Stamp<'_>,
+) -> rusqlite::Result<u64> {
+    tombstone_where(
+        connection,
+        0..i64::MAX,
+        &format!("passes >= {passes}"),
+        stamp,
+        |_| false,
+    )
 }
 
 fn tombstone_where(
@@ -134,7 +160,10 @@ fn tombstone_where(
             rows::tombstone(connection, row_id, stamp)?;
             count += 1;
         }
-        connection.prepare_cached("DELETE FROM absences WHERE row_id = ?1")?.execute([row_id]).map(drop)
+        connection
+            .prepare_cached("DELETE FROM absences WHERE row_id = ?1")?
+            .execute([row_id])
+            .map(drop)
     })?;
     add_to_counts(connection, -(count as i64), count as i64)?;
     Ok(count)
@@ -143,9 +172,11 @@ fn tombstone_where(
 /// The pass whose sweep waits for a decision.
 pub(super) fn held_pass(connection: &Connection) -> rusqlite::Result<Option<i64>> {
     connection
-        .query_row("SELECT pass_id FROM passes WHERE sweep = 'held' ORDER BY pass_id DESC LIMIT 1", [], |row| {
-            row.get(0)
-        })
+        .query_row(
+            "SELECT pass_id FROM passes WHERE sweep = 'held' ORDER BY pass_id DESC LIMIT 1",
+            [],
+            |row| row.get(0),
+        )
         .optional()
 }
 
@@ -154,11 +185,15 @@ impl Mirror {
     pub fn approve_held_sweep(&mut self, now: Timestamp) -> Result<Option<Decided>> {
         let now = format_timestamp(now);
         self.write(|tx| {
-            let Some(pass_id) = held_pass(tx)? else { return Ok(None) };
+            let Some(pass_id) = held_pass(tx)? else {
+                return Ok(None);
+            };
             let stamp = Stamp { pass_id, now: &now };
             let mut customers = 0;
             each_window(tx, |seen, start, end| {
-                customers += tombstone_where(tx, start..end, "held = 1", stamp, |row_id| seen.contains(row_id))?;
+                customers += tombstone_where(tx, start..end, "held = 1", stamp, |row_id| {
+                    seen.contains(row_id)
+                })?;
                 Ok(())
             })?;
             decide(tx, pass_id, SweepState::Approved, customers)?;
@@ -169,7 +204,9 @@ impl Mirror {
     /// Drops the held sweep: its customers stay live and their absences are counted anew. `Ok(None)` if none is held.
     pub fn discard_held_sweep(&mut self) -> Result<Option<Decided>> {
         self.write(|tx| {
-            let Some(pass_id) = held_pass(tx)? else { return Ok(None) };
+            let Some(pass_id) = held_pass(tx)? else {
+                return Ok(None);
+            };
             let customers = tx.execute("DELETE FROM absences WHERE held = 1", [])? as u64;
             decide(tx, pass_id, SweepState::Discarded, 0)?;
             Ok(Some(Decided { pass_id, customers }))
@@ -177,7 +214,12 @@ impl Mirror {
     }
 }
 
-fn decide(connection: &Connection, pass_id: i64, sweep: SweepState, deleted: u64) -> rusqlite::Result<()> {
+fn decide(
+    connection: &Connection,
+    pass_id: i64,
+    sweep: SweepState,
+    deleted: u64,
+) -> rusqlite::Result<()> {
     connection
         .execute(
             "UPDATE passes SET sweep = ?2, deleted = deleted + ?3 WHERE pass_id = ?1",

@@ -31,10 +31,24 @@ const MONTHS: &[&str] = &[
     "november",
     "december",
 ];
-const WEEKDAYS: &[&str] = &["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
+const WEEKDAYS: &[&str] = &[
+    "sunday",
+    "monday",
+    "tuesday",
+    "wednesday",
+    "thursday",
+    "friday",
+    "saturday",
+];
 
 const fn plain(name: &'static str, min: u32, max: u32) -> Field {
-    Field { name, min, max, names: &[], shift: 0 }
+    Field {
+        name,
+        min,
+        max,
+        names: &[],
+        shift: 0,
+    }
 }
 
 /// Index of the hour field in [`FIELDS`].
@@ -50,9 +64,21 @@ pub(super) const FIELDS: [Field; 7] = [
     plain("minute", 0, 59),
     plain("hour", 0, 23),
     plain("day of month", 1, 31),
-    Field { name: "month", min: 1, max: 12, names: MONTHS, shift: 0 },
+    Field {
+        name: "month",
+        min: 1,
+        max: 12,
+        names: MONTHS,
+        shift: 0,
+    },
     // 0 and 7 are both Sunday, as in crontab(5); 7 becomes 0 when a set is built.
-    Field { name: "day of week", min: 0, max: 7, names: WEEKDAYS, shift: 1 },
+    Field {
+        name: "day of week",
+        min: 0,
+        max: 7,
+        names: WEEKDAYS,
+        shift: 1,
+    },
     plain("year", 1970, 2100),
 ];
 
@@ -76,7 +102,10 @@ impl Field {
         if self.is_full(set) {
             return "*".to_owned();
         }
-        let numbers: Vec<String> = set.iter().map(|number| (number + self.shift).to_string()).collect();
+        let numbers: Vec<String> = set
+            .iter()
+            .map(|number| (number + self.shift).to_string())
+            .collect();
         numbers.join(",")
     }
 
@@ -90,17 +119,29 @@ impl Field {
             };
             let (start, end) = self.range(range, part.contains('/'))?;
             for number in (start..=end).step_by(step) {
-                set.insert(if self.is_weekday() { number % 7 } else { number });
+                set.insert(if self.is_weekday() {
+                    number % 7
+                } else {
+                    number
+                });
             }
         }
         Ok(set)
     }
 
     fn step(&self, text: &str) -> Result<usize, ScheduleError> {
-        let step = text.parse::<usize>().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
-        step.filter(|step| (1..=self.last().max(1) as usize).contains(step)).ok_or_else(|| {
-            ScheduleError::expression(format!("{}: the step /{text} must be 1 to {}", self.name, self.last().max(1)))
-        })
+        let step = text
+            .parse::<usize>()
+            .ok()
+            .filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
+        step.filter(|step| (1..=self.last().max(1) as usize).contains(step))
+            .ok_or_else(|| {
+                ScheduleError::expression(format!(
+                    "{}: the step /{text} must be 1 to {}",
+                    self.name,
+                    self.last().max(1)
+                ))
+            })
     }
 
     fn range(&self, text: &str, has_step: bool) -> Result<(u32, u32), ScheduleError> {
@@ -110,7 +151,11 @@ impl Field {
         let Some((start, end)) = text.split_once('-') else {
             let start = self.value(text)?;
             // As in the cron crate, `10/5` means from 10 on.
-            let end = if has_step { self.last().max(start) } else { start };
+            let end = if has_step {
+                self.last().max(start)
+            } else {
+                start
+            };
             return Ok((start, end));
         };
         let (start, end) = (self.value(start)?, self.value(end)?);
@@ -127,13 +172,22 @@ impl Field {
 
     fn value(&self, text: &str) -> Result<u32, ScheduleError> {
         if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-            let number = text.parse::<u32>().ok().filter(|number| (self.min..=self.max).contains(number));
+            let number = text
+                .parse::<u32>()
+                .ok()
+                .filter(|number| (self.min..=self.max).contains(number));
             return number.ok_or_else(|| {
-                ScheduleError::expression(format!("{}: {text} is not in {}-{}", self.name, self.min, self.max))
+                ScheduleError::expression(format!(
+                    "{}: {text} is not in {}-{}",
+                    self.name, self.min, self.max
+                ))
             });
         }
         let wanted = text.to_ascii_lowercase();
-        let index = self.names.iter().position(|name| wanted.len() >= 3 && name.starts_with(&wanted));
+        let index = self
+            .names
+            .iter()
+            .position(|name| wanted.len() >= 3 && name.starts_with(&wanted));
         index.map(|index| index as u32 + self.min).ok_or_else(|| {
             let names = match self.names.first() {
                 Some(first) => format!(" or a name such as {}", first[..3].to_ascii_uppercase()),

@@ -40,12 +40,20 @@ pub fn parse_timezone(name: &str) -> Result<Tz, ScheduleError> {
     Tz::from_str(name).map_err(|_| {
         let nearest = chrono_tz::TZ_VARIANTS
             .iter()
-            .map(|zone| (strsim::jaro_winkler(&zone.name().to_lowercase(), &name.to_lowercase()), zone.name()))
+            .map(|zone| {
+                (
+                    strsim::jaro_winkler(&zone.name().to_lowercase(), &name.to_lowercase()),
+                    zone.name(),
+                )
+            })
             .max_by(|left, right| left.0.total_cmp(&right.0))
             .filter(|(similarity, _)| *similarity > 0.85);
         ScheduleError::Timezone(match nearest {
             Some((_, zone)) => format!("there is no such time zone; did you mean {zone}?"),
-            None => "there is no such time zone; write an IANA name such as UTC or Europe/Stockholm".to_owned(),
+            None => {
+                "there is no such time zone; write an IANA name such as UTC or Europe/Stockholm"
+                    .to_owned()
+            }
         })
     })
 }
@@ -69,7 +77,11 @@ impl Schedule {
         for (field, text) in FIELDS.iter().zip(&columns) {
             sets.push(field.parse(text)?);
         }
-        let translated: Vec<String> = FIELDS.iter().zip(&sets).map(|(field, set)| field.translated(set)).collect();
+        let translated: Vec<String> = FIELDS
+            .iter()
+            .zip(&sets)
+            .map(|(field, set)| field.translated(set))
+            .collect();
         let is_restricted = |index: usize| !columns[index].starts_with(['*', '?']);
         // The crate wants both days to match; cron(8) is content with one, if both are restricted.
         let freed: &[Option<usize>] = if is_restricted(DAY_OF_MONTH) && is_restricted(DAY_OF_WEEK) {
@@ -84,7 +96,8 @@ impl Schedule {
                 "*".clone_into(&mut columns[*index]);
             }
             let parsed = cron::Schedule::from_str(&columns.join(" "));
-            alternatives.push(parsed.map_err(|error| ScheduleError::expression(error.to_string()))?);
+            alternatives
+                .push(parsed.map_err(|error| ScheduleError::expression(error.to_string()))?);
         }
         let schedule = Self {
             expression: expression.trim().to_owned(),
@@ -112,7 +125,10 @@ impl Schedule {
 
     /// The first due time after `now`, never `now` itself; `None` if there is none left (the years end in 2100).
     pub fn next_after(&self, now: Timestamp) -> Option<Timestamp> {
-        self.alternatives.iter().filter_map(|alternative| self.next_of(alternative, now)).min()
+        self.alternatives
+            .iter()
+            .filter_map(|alternative| self.next_of(alternative, now))
+            .min()
     }
 
     /// Walks the matching local times, as if they were UTC, up to the first one that lies wholly after `now`.
@@ -172,7 +188,9 @@ fn columns(expression: &str) -> Result<Vec<&str>, ScheduleError> {
         "@monthly" => "0 0 1 * *",
         "@yearly" | "@annually" => "0 0 1 1 *",
         "@reboot" => {
-            return Err(ScheduleError::expression("@reboot is not supported; schedule.run_on_start does that"));
+            return Err(ScheduleError::expression(
+                "@reboot is not supported; schedule.run_on_start does that",
+            ));
         }
         word if word.starts_with('@') => {
             return Err(ScheduleError::expression(

@@ -11,7 +11,12 @@ fn at(text: &str) -> Timestamp {
 }
 
 fn schedule(expression: &str, zone: &str) -> Schedule {
-    Schedule::parse(expression, parse_timezone(zone).unwrap(), at("2020-01-01T00:00:00Z")).unwrap()
+    Schedule::parse(
+        expression,
+        parse_timezone(zone).unwrap(),
+        at("2020-01-01T00:00:00Z"),
+    )
+    .unwrap()
 }
 
 fn next_ones(expression: &str, zone: &str, after: &str, count: usize) -> Vec<String> {
@@ -20,7 +25,11 @@ fn next_ones(expression: &str, zone: &str, after: &str, count: usize) -> Vec<Str
     let mut found = Vec::new();
     for _ in 0..count {
         now = schedule.next_after(now).unwrap();
-        found.push(now.with_timezone(&schedule.timezone()).format("%a %F %T %z").to_string());
+        found.push(
+            now.with_timezone(&schedule.timezone())
+                .format("%a %F %T %z")
+                .to_string(),
+        );
     }
     found
 }
@@ -41,7 +50,11 @@ fn next_ones(expression: &str, zone: &str, after: &str, count: usize) -> Vec<Str
 #[case("?", "Mon Tue Wed Thu Fri Sat Sun")]
 #[case("4/2", "Thu Sat")]
 fn weekdays_count_as_in_crontab(#[case] field: &str, #[case] expected: &str) {
-    for expression in [format!("0 12 * * {field}"), format!("0 0 12 * * {field}"), format!("0 0 12 * * {field} *")] {
+    for expression in [
+        format!("0 12 * * {field}"),
+        format!("0 0 12 * * {field}"),
+        format!("0 0 12 * * {field} *"),
+    ] {
         let schedule = schedule(&expression, "UTC");
         let mut days = BTreeSet::new();
         let mut now = at("2026-01-01T00:00:00Z");
@@ -49,7 +62,10 @@ fn weekdays_count_as_in_crontab(#[case] field: &str, #[case] expected: &str) {
             now = schedule.next_after(now).unwrap();
             days.insert(now.weekday().num_days_from_monday());
         }
-        let names: Vec<String> = days.iter().map(|day| Weekday::try_from(*day as u8).unwrap().to_string()).collect();
+        let names: Vec<String> = days
+            .iter()
+            .map(|day| Weekday::try_from(*day as u8).unwrap().to_string())
+            .collect();
         assert_eq!(names.join(" "), expected, "{expression}");
     }
 }
@@ -71,12 +87,21 @@ fn due_times(#[case] expression: &str, #[case] expected: &[&str]) {
     let schedule = schedule(expression, "UTC");
     let first = schedule.next_after(at("2026-01-31T09:30:00.500Z")).unwrap();
     let second = schedule.next_after(first).unwrap();
-    assert_eq!([first, second].map(crate::model::format_timestamp), expected);
+    assert_eq!(
+        [first, second].map(crate::model::format_timestamp),
+        expected
+    );
 }
 
 #[rstest]
-#[case("0 12 * *", "it has 4 fields; write 5 (minute hour day month weekday), 6 (seconds first) or 7 (years last)")]
-#[case("", "it has 0 fields; write 5 (minute hour day month weekday), 6 (seconds first) or 7 (years last)")]
+#[case(
+    "0 12 * *",
+    "it has 4 fields; write 5 (minute hour day month weekday), 6 (seconds first) or 7 (years last)"
+)]
+#[case(
+    "",
+    "it has 0 fields; write 5 (minute hour day month weekday), 6 (seconds first) or 7 (years last)"
+)]
 #[case("60 * * * *", "minute: 60 is not in 0-59")]
 #[case("0 24 * * *", "hour: 24 is not in 0-23")]
 #[case("0 0 0 * *", "day of month: 0 is not in 1-31")]
@@ -85,15 +110,30 @@ fn due_times(#[case] expression: &str, #[case] expected: &[&str]) {
     "0 0 * * MO",
     "day of week: \"MO\" is not understood; write *, or numbers 0-7 or a name such as SUN, as in 1,5 or 1-5 or */5"
 )]
-#[case("0 0 L * *", "day of month: \"L\" is not understood; write *, or numbers 1-31, as in 1,5 or 1-5 or */5")]
-#[case("** * * * *", "minute: \"**\" is not understood; write *, or numbers 0-59, as in 1,5 or 1-5 or */5")]
-#[case("1, * * * *", "minute: \"\" is not understood; write *, or numbers 0-59, as in 1,5 or 1-5 or */5")]
+#[case(
+    "0 0 L * *",
+    "day of month: \"L\" is not understood; write *, or numbers 1-31, as in 1,5 or 1-5 or */5"
+)]
+#[case(
+    "** * * * *",
+    "minute: \"**\" is not understood; write *, or numbers 0-59, as in 1,5 or 1-5 or */5"
+)]
+#[case(
+    "1, * * * *",
+    "minute: \"\" is not understood; write *, or numbers 0-59, as in 1,5 or 1-5 or */5"
+)]
 #[case("*/0 * * * *", "minute: the step /0 must be 1 to 59")]
 #[case("*/+5 * * * *", "minute: the step /+5 must be 1 to 59")]
 #[case("*/90 * * * *", "minute: the step /90 must be 1 to 59")]
 #[case("0 22-2 * * *", "hour: the range 22-2 runs backwards; write 22-23,0-2")]
-#[case("0 0 30 2 *", "it is never due: no such date is still to come; check day, month and year")]
-#[case("0 0 0 1 1 * 2019", "it is never due: no such date is still to come; check day, month and year")]
+#[case(
+    "0 0 30 2 *",
+    "it is never due: no such date is still to come; check day, month and year"
+)]
+#[case(
+    "0 0 0 1 1 * 2019",
+    "it is never due: no such date is still to come; check day, month and year"
+)]
 #[case(
     "@every 5m",
     "only @hourly, @daily, @weekly, @monthly and @yearly are supported; for intervals write \"*/15 * * * *\""
@@ -106,26 +146,61 @@ fn refused(#[case] expression: &str, #[case] message: &str) {
 
 #[test]
 fn time_zones_are_checked() {
-    assert_eq!(parse_timezone("Europe/Stockholm").unwrap(), Tz::Europe__Stockholm);
+    assert_eq!(
+        parse_timezone("Europe/Stockholm").unwrap(),
+        Tz::Europe__Stockholm
+    );
     let message = |name| parse_timezone(name).unwrap_err().to_string();
-    assert_eq!(message("europe/stokholm"), "there is no such time zone; did you mean Europe/Stockholm?");
-    assert_eq!(message("?"), "there is no such time zone; write an IANA name such as UTC or Europe/Stockholm");
+    assert_eq!(
+        message("europe/stokholm"),
+        "there is no such time zone; did you mean Europe/Stockholm?"
+    );
+    assert_eq!(
+        message("?"),
+        "there is no such time zone; write an IANA name such as UTC or Europe/Stockholm"
+    );
 }
 
 #[test]
 fn a_skipped_local_time_is_due_once_after_the_gap() {
     let due = next_ones("30 2 * * *", "Europe/Stockholm", "2026-03-28T00:00:00Z", 3);
-    let expected = ["Sat 2026-03-28 02:30:00 +0100", "Sun 2026-03-29 03:00:00 +0200", "Mon 2026-03-30 02:30:00 +0200"];
+    let expected = [
+        "Sat 2026-03-28 02:30:00 +0100",
+        "Sun 2026-03-29 03:00:00 +0200",
+        "Mon 2026-03-30 02:30:00 +0200",
+    ];
     assert_eq!(due, expected);
-    let due = next_ones("15 2 * * *", "Australia/Lord_Howe", "2026-10-03T00:00:00Z", 2);
-    assert_eq!(due, ["Sun 2026-10-04 02:30:00 +1100", "Mon 2026-10-05 02:15:00 +1100"]);
+    let due = next_ones(
+        "15 2 * * *",
+        "Australia/Lord_Howe",
+        "2026-10-03T00:00:00Z",
+        2,
+    );
+    assert_eq!(
+        due,
+        [
+            "Sun 2026-10-04 02:30:00 +1100",
+            "Mon 2026-10-05 02:15:00 +1100"
+        ]
+    );
 }
 
 #[test]
 fn a_repeated_local_time_is_due_once_unless_every_hour_is_allowed() {
     let due = next_ones("30 2 * * *", "Europe/Stockholm", "2026-10-24T12:00:00Z", 2);
-    assert_eq!(due, ["Sun 2026-10-25 02:30:00 +0200", "Mon 2026-10-26 02:30:00 +0100"]);
-    let due = next_ones("*/30 * * * *", "Europe/Stockholm", "2026-10-24T23:45:00Z", 5);
+    assert_eq!(
+        due,
+        [
+            "Sun 2026-10-25 02:30:00 +0200",
+            "Mon 2026-10-26 02:30:00 +0100"
+        ]
+    );
+    let due = next_ones(
+        "*/30 * * * *",
+        "Europe/Stockholm",
+        "2026-10-24T23:45:00Z",
+        5,
+    );
     let expected = [
         "Sun 2026-10-25 02:00:00 +0200",
         "Sun 2026-10-25 02:30:00 +0200",
@@ -179,11 +254,24 @@ type Matches = fn(NaiveDateTime) -> bool;
 fn agrees_with_looking_at_every_minute(
     #[case] expression: &str,
     #[case] matches: Matches,
-    #[values("UTC", "Europe/Stockholm", "America/New_York", "Europe/Dublin", "Australia/Lord_Howe")] zone: &str,
+    #[values(
+        "UTC",
+        "Europe/Stockholm",
+        "America/New_York",
+        "Europe/Dublin",
+        "Australia/Lord_Howe"
+    )]
+    zone: &str,
 ) {
     let schedule = schedule(expression, zone);
     let (from, to) = (at("2025-01-01T00:00:00Z"), at("2027-01-01T00:00:00Z"));
-    let expected = oracle(schedule.timezone(), from, to, expression.split(' ').nth(1) == Some("*"), matches);
+    let expected = oracle(
+        schedule.timezone(),
+        from,
+        to,
+        expression.split(' ').nth(1) == Some("*"),
+        matches,
+    );
     let mut found = Vec::new();
     let mut now = from - TimeDelta::milliseconds(1);
     while let Some(next) = schedule.next_after(now).filter(|next| *next < to) {
@@ -197,7 +285,11 @@ fn agrees_with_looking_at_every_minute(
 /// Days restricted to a set of numbers in one column, or not at all.
 fn column(numbers: &[u32]) -> String {
     let numbers: Vec<String> = numbers.iter().map(ToString::to_string).collect();
-    if numbers.is_empty() { "*".to_owned() } else { numbers.join(",") }
+    if numbers.is_empty() {
+        "*".to_owned()
+    } else {
+        numbers.join(",")
+    }
 }
 
 proptest::proptest! {
