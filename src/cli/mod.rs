@@ -80,31 +80,32 @@ pub async fn run(arguments: Arguments) -> Exit {
 }
 
 async fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
+    let quiet = arguments.quiet;
+    let command = match arguments.command {
+        // These two take no configuration, and work beside a broken one.
+        Command::SimulateApi(arguments) => {
+            return Ok(simulate_api::run(arguments).await.map(|()| Exit::Done)?);
+        }
+        command => command,
+    };
     let environment = Environment::of_process()?;
     let config = Config::load(arguments.config.as_deref(), &environment)?;
-    telemetry::start(
-        &config.log,
-        arguments.verbose,
-        arguments.quiet,
-        progress::log_writer,
-    );
+    telemetry::start(&config.log, arguments.verbose, quiet, progress::log_writer);
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
     let context = Context {
         config,
         environment,
-        quiet: arguments.quiet,
+        quiet,
     };
-    match arguments.command {
+    match command {
         Command::Sync(arguments) => sync::run(&context, arguments).await,
         Command::Status(arguments) => status::run(&context, &arguments),
         Command::Get(arguments) => get::run(&context, &arguments),
         Command::Query(arguments) => query::run(&context, &arguments),
         Command::Deletions(arguments) => deletions::run(&context, &arguments),
         Command::Quarantine(arguments) => quarantine::run(&context, &arguments),
-        Command::SimulateApi(arguments) => {
-            Ok(simulate_api::run(arguments).await.map(|()| Exit::Done)?)
-        }
+        Command::SimulateApi(_) => Ok(Exit::Done),
     }
 }
