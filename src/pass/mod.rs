@@ -1,0 +1,286 @@
+//! The pass: one walk of the listing, first page to last, into the mirror. The only room that knows source and mirror.
+//!
+//! Fetching page n+1 overlaps committing page n; one page is in flight, so memory is bounded by the page size. A fetch or a
+//! wait can be cancelled at any moment; a commit never is. Whatever ends a walk early leaves the checkpoint of its last
+//! commit, and the next pass goes on from there. Only a walk that [`plan::prove_complete`] believes is judged for absences.
+
+mod preview;
+mod walk;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use chrono::Utc;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tracing::{info, warn};
+
+pub use preview::{PreviewEnd, preview};
+use walk::{Walk, Walker};
+
+use crate::config::{Changes, Deletions};
+use crate::mirror::{Checkpoint, Mirror, MirrorError};
+use crate::model::{PassReport, PassState};
+use crate::plan;
+use crate::source::{FailureKind, PageSource, SourceError};
+use crate::status::{Phase, Publisher};
+
+/// How a run of [`run`] ended.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The pass as it stands.
+    pub report: PassReport,
+    /// How it ended.
+    pub end: End,
+}
+
+/// How a pass ended.
+#[derive(Debug)]
+pub enum End {
+    /// Complete. So many customers wait for the operator's decision; 0 if the sweep was not held.
+    Complete {
+        /// Customers held.
+        held: u64,
+    },
+    /// Told to stop; the checkpoint is kept.
+    Interrupted,
+    /// The source failed. The checkpoint is kept, unless its cursor was what failed.
+    SourceFailed(SourceError),
+    /// The listing runs in a circle, or without an end; the pass failed.
+    Endless(String),
+    /// The walk ended without a proof; the pass failed.
+    Unproven(&'static str),
+}
+
+/// Why a pass could not go on at all.
+#[derive(Debug, thiserror::Error)]
+pub enum PassError {
+    /// The mirror failed. Its last commit stands.
+    #[error(transparent)]
+    Mirror(#[from] MirrorError),
+    /// A thread of the program died: a bug.
+    #[error("the thread that writes the mirror died: {0}")]
+    Died(String),
+}
+
+/// What a pass goes by.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// When an absence is believed.
+    pub deletions: Deletions,
+    /// How long changes are kept.
+    pub changes: Changes,
+    /// Begin at the first page even if an interrupted pass could go on.
+    pub restart: bool,
+}
+
+/// A mirror that a pass may write from another thread while it fetches.
+#[derive(Debug, Clone)]
+pub struct SharedMirror(Arc<Mutex<Mirror>>);
+
+impl SharedMirror {
+    /// Shares a mirror.
+    pub fn new(mirror: Mirror) -> Self {
+        Self(Arc::new(Mutex::new(mirror)))
+    }
+
+    fn start<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Mirror) -> Result<T, MirrorError> + Send + 'static,
+    ) -> JoinHandle<Result<T, MirrorError>> {
+        let mirror = Arc::clone(&self.0);
+        tokio::task::spawn_blocking(move || {
+            work(&mut mirror.lock().unwrap_or_else(PoisonError::into_inner))
+        })
+    }
+
+    async fn with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Mirror) -> Result<T, MirrorError> + Send + 'static,
+    ) -> Result<T, PassError> {
+        joined(self.start(work).await)
+    }
+}
+
+fn joined<T>(
+    result: Result<Result<T, MirrorError>, tokio::task::JoinError>,
+) -> Result<T, PassError> {
+    Ok(result.map_err(|error| PassError::Died(error.to_string()))??)
+}
+
+/// Walks the listing once, resuming an interrupted pass; returns when it is complete, failed, or told to stop.
+///
+/// # Errors
+/// If the mirror fails. A failing source is an outcome.
+pub async fn run<S: PageSource>(
+    source: &mut S,
+    mirror: &SharedMirror,
+    rules: &Rules,
+    publisher: &Publisher,
+    stop: watch::Receiver<bool>,
+) -> Result<Outcome, PassError> {
+    let now = Utc::now();
+    if let Some(until) = mirror
+        .with(move |mirror| mirror.requests_not_before(now))
+        .await?
+    {
+        source.hold_until(until);
+    }
+    let mut checkpoint = resume_or_begin(mirror, rules.restart).await?;
+    let mut walker = Walker {
+        source,
+        mirror,
+        publisher,
+        stop,
+        drifted: BTreeSet::new(),
+    };
+    let mut rejected_before = false;
+    loop {
+        let pass_id = checkpoint.pass_id;
+        let end = match walker.walk(checkpoint).await? {
+            Walk::Ended => finish(mirror, publisher, pass_id, rules).await?,
+            Walk::Stopped => {
+                mirror
+                    .with(move |mirror| mirror.interrupt_pass(pass_id, "interrupted", 0))
+                    .await?;
+                End::Interrupted
+            }
+            Walk::Endless(reason) => {
+                end_pass(mirror, pass_id, PassState::Failed, &reason).await?;
+                End::Endless(reason)
+            }
+            Walk::Failed { error, cursor_age } if error.kind == FailureKind::CursorRejected => {
+                learn(mirror, cursor_age).await?;
+                if !rejected_before {
+                    rejected_before = true;
+                    warn!(pass.id = pass_id, error = %error, "cursor rejected: the pass is abandoned, a new one begins");
+                    end_pass(mirror, pass_id, PassState::Abandoned, &error.message).await?;
+                    checkpoint = begin(mirror).await?;
+                    continue;
+                }
+                end_pass(mirror, pass_id, PassState::Failed, &error.message).await?;
+                End::SourceFailed(error)
+            }
+            Walk::Failed { error, .. } => {
+                let (message, retries, until) =
+                    (error.message.clone(), error.retries, error.wait_until);
+                mirror
+                    .with(move |mirror| mirror.interrupt_pass(pass_id, &message, retries))
+                    .await?;
+                if let Some(until) = until {
+                    mirror
+                        .with(move |mirror| mirror.hold_requests_until(until))
+                        .await?;
+                }
+                End::SourceFailed(error)
+            }
+        };
+        publisher.update(|progress| progress.phase = Phase::Ended);
+        let report = mirror
+            .with(move |mirror| mirror.pass_report(pass_id))
+            .await?;
+        return Ok(Outcome { report, end });
+    }
+}
+
+/// The pass to walk: the interrupted one if it is worth trying, else a new one.
+async fn resume_or_begin(mirror: &SharedMirror, restart: bool) -> Result<Checkpoint, PassError> {
+    let now = Utc::now();
+    let Some(checkpoint) = mirror
+        .with(move |mirror| mirror.interrupted_pass(now))
+        .await?
+    else {
+        return begin(mirror).await;
+    };
+    let pass_id = checkpoint.pass_id;
+    let reason = if restart {
+        Some("restarted by the operator".to_owned())
+    } else {
+        let limit = mirror.with(|mirror| mirror.cursor_lifetime()).await?;
+        checkpoint
+            .cursor_age
+            .filter(|age| !plan::worth_trying(*age, limit))
+            .map(|age| {
+                format!(
+                    "its cursor is {} s old; the server has rejected a younger one",
+                    age.as_secs()
+                )
+            })
+    };
+    if let Some(reason) = reason {
+        info!(
+            pass.id = pass_id,
+            reason, "interrupted pass given up, a new one begins"
+        );
+        end_pass(mirror, pass_id, PassState::Abandoned, &reason).await?;
+        return begin(mirror).await;
+    }
+    mirror
+        .with(move |mirror| mirror.resume_pass(pass_id))
+        .await?;
+    info!(
+        pass.id = pass_id,
+        page.number = checkpoint.pages + 1,
+        records = checkpoint.records,
+        "pass resumed"
+    );
+    Ok(checkpoint)
+}
+
+async fn begin(mirror: &SharedMirror) -> Result<Checkpoint, PassError> {
+    let now = Utc::now();
+    let checkpoint = mirror.with(move |mirror| mirror.begin_pass(now)).await?;
+    info!(pass.id = checkpoint.pass_id, "pass started");
+    Ok(checkpoint)
+}
+
+async fn end_pass(
+    mirror: &SharedMirror,
+    pass_id: i64,
+    state: PassState,
+    error: &str,
+) -> Result<(), PassError> {
+    let (error, now) = (error.to_owned(), Utc::now());
+    mirror
+        .with(move |mirror| mirror.end_pass(pass_id, state, &error, now))
+        .await
+}
+
+async fn learn(mirror: &SharedMirror, age: Option<Duration>) -> Result<(), PassError> {
+    match age {
+        Some(age) => {
+            mirror
+                .with(move |mirror| mirror.learn_cursor_lifetime(age))
+                .await
+        }
+        None => Ok(()),
+    }
+}
+
+/// Proves the walk and completes the pass, or fails it.
+async fn finish(
+    mirror: &SharedMirror,
+    publisher: &Publisher,
+    pass_id: i64,
+    rules: &Rules,
+) -> Result<End, PassError> {
+    publisher.update(|progress| progress.phase = Phase::Finishing);
+    let evidence = mirror
+        .with(move |mirror| mirror.walk_evidence(pass_id))
+        .await?;
+    let proof = match plan::prove_complete(&evidence) {
+        Ok(proof) => proof,
+        Err(reason) => {
+            end_pass(mirror, pass_id, PassState::Failed, reason).await?;
+            return Ok(End::Unproven(reason));
+        }
+    };
+    let (deletions, changes, now) = (rules.deletions.clone(), rules.changes.clone(), Utc::now());
+    let finished = mirror
+        .with(move |mirror| mirror.finish_pass(pass_id, &proof, &deletions, &changes, now))
+        .await?;
+    Ok(End::Complete {
+        held: finished.held,
+    })
+}

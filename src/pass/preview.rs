@@ -1,0 +1,67 @@
+//! A dry run: the same walk, compared with the mirror instead of committed to it.
+
+use tokio::sync::watch;
+
+use super::PassError;
+use super::walk::stopped;
+use crate::config::Deletions;
+use crate::mirror::{Preview, PreviewReport};
+use crate::model::{Cursor, Page, Wait};
+use crate::source::{PageSource, SourceError};
+use crate::status::{Phase, Publisher};
+
+/// How a dry run ended.
+#[derive(Debug)]
+pub enum PreviewEnd {
+    /// Walked to the end; this is what a pass would do.
+    Complete(PreviewReport),
+    /// Told to stop.
+    Interrupted,
+    /// The source failed.
+    SourceFailed(SourceError),
+    /// The listing runs in a circle.
+    Endless(String),
+}
+
+/// Walks the listing from its first page and compares it with the mirror, writing nothing.
+///
+/// # Errors
+/// If the mirror can't be read.
+pub async fn preview<S: PageSource>(
+    source: &mut S,
+    mut preview: Preview,
+    deletions: &Deletions,
+    publisher: &Publisher,
+    mut stop: watch::Receiver<bool>,
+) -> Result<PreviewEnd, PassError> {
+    let mut next: Option<Cursor> = None;
+    loop {
+        publisher.update(|progress| progress.phase = Phase::Fetching);
+        let on_wait = |wait: &Wait| {
+            publisher.update(|progress| progress.phase = Phase::Waiting(wait.clone()))
+        };
+        let fetched = tokio::select! {
+            fetched = source.fetch(next.as_ref(), &on_wait) => fetched,
+            () = stopped(&mut stop) => return Ok(PreviewEnd::Interrupted),
+        };
+        let page: Page = match fetched {
+            Ok(fetched) => fetched.page,
+            Err(error) => return Ok(PreviewEnd::SourceFailed(error)),
+        };
+        publisher.update(|progress| {
+            progress.pages += 1;
+            progress.records += page.len() as i64;
+        });
+        if let Some(first_page) = tokio::task::block_in_place(|| preview.page(&page))? {
+            return Ok(PreviewEnd::Endless(format!(
+                "the listing runs in a circle: the next cursor is one that page {first_page} led to already"
+            )));
+        }
+        next = page.next;
+        if next.is_none() {
+            return Ok(PreviewEnd::Complete(tokio::task::block_in_place(|| {
+                preview.finish(deletions)
+            })?));
+        }
+    }
+}
