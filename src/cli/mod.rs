@@ -1,6 +1,7 @@
 //! The command line: one thin file a command. Data goes to stdout, everything else to stderr.
 
 mod deletions;
+mod demo;
 mod exit;
 mod get;
 pub mod output;
@@ -46,6 +47,7 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::Arguments),
     Sync(sync::Arguments),
     Status(status::Arguments),
     Get(get::Arguments),
@@ -86,6 +88,7 @@ async fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
         Command::SimulateApi(arguments) => {
             return Ok(simulate_api::run(arguments).await.map(|()| Exit::Done)?);
         }
+        Command::Demo(arguments) => return demo::run(arguments).await,
         command => command,
     };
     let environment = Environment::of_process()?;
@@ -106,6 +109,6 @@ async fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Query(arguments) => query::run(&context, &arguments),
         Command::Deletions(arguments) => deletions::run(&context, &arguments),
         Command::Quarantine(arguments) => quarantine::run(&context, &arguments),
-        Command::SimulateApi(_) => Ok(Exit::Done),
+        Command::SimulateApi(_) | Command::Demo(_) => Ok(Exit::Done),
     }
 }

@@ -39,6 +39,13 @@ impl Write for LogWriter {
     }
 }
 
+/// Says a line on stdout without tearing the bar.
+pub(super) fn print_above(line: &str) {
+    SCREEN.suspend(|| {
+        let _ = writeln!(anstream::stdout(), "{line}");
+    });
+}
+
 /// Shows a pass until it ends. Dropping it takes the bar off the screen.
 #[derive(Debug)]
 pub(super) struct Display(JoinHandle<()>, Option<ProgressBar>);

@@ -82,12 +82,13 @@ fn repaired(body: &[u8]) -> (String, Vec<Repair>) {
 }
 
 fn malformed(error: &serde_json::Error) -> MalformedPage {
-    // serde_json's messages can quote the input; a line is enough.
+    // serde_json's messages begin with what it found, which can be a customer's data; what it expected is enough.
     let message = error.to_string();
-    let mut line: String = message.chars().take(160).collect();
-    if line.len() < message.len() {
-        line.push('…');
-    }
+    let line = message
+        .split_once(", expected ")
+        .map_or(message.clone(), |(_, expected)| {
+            format!("expected {expected}")
+        });
     match error.classify() {
         Category::Data => MalformedPage::WrongShape(line),
         Category::Syntax | Category::Eof | Category::Io => MalformedPage::NotJson(line),
