@@ -5,7 +5,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::rows::Stamp;
-use super::{Mirror, Result, meta, quarantine, sweep};
+use super::{Mirror, Result, meta, quarantine, schema, sweep};
 use crate::config::{Changes, Deletions};
 use crate::model::{PassReport, SweepState, Timestamp, format_timestamp};
 use crate::plan::{self, Absences, CompletenessProof, Sweep};
@@ -32,6 +32,7 @@ impl Mirror {
         let stamp_text = format_timestamp(now);
         let held = self.write(|tx| {
             let stamp = Stamp { pass_id, now: &stamp_text };
+            schema::ensure_indexes(tx)?;
             supersede_held(tx)?;
             let (state, deleted, held) = judge(tx, deletions, stamp)?;
             tx.execute(

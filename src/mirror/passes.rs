@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::{Mirror, Result, meta, remove_meta, set_meta};
+use super::{Mirror, Result, meta, remove_meta, schema, set_meta};
 use crate::model::{
     Cursor, PassReport, PassState, SweepState, Timestamp, format_timestamp, parse_timestamp,
 };
@@ -118,6 +118,10 @@ impl Mirror {
         self.expected_row = 1;
         let pass_id = self.write(|tx| {
             tx.execute("DELETE FROM pass_pages", [])?;
+            if meta::<i64>(tx, "live_customers")?.unwrap_or_default() > 0 {
+                // The first pass did not get to its end, where the indexes are made.
+                schema::ensure_indexes(tx)?;
+            }
             tx.execute(
                 "INSERT INTO passes (state, started_at) VALUES ('running', ?1)",
                 [format_timestamp(now)],

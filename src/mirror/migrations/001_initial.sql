@@ -53,10 +53,7 @@ CREATE TABLE customers (
   raw TEXT NOT NULL                    -- the record as sent; last, so that reading the rest doesn't read it
 ) STRICT;
 
-CREATE INDEX customers_reference_id ON customers (reference_id) WHERE reference_id IS NOT NULL;
-CREATE INDEX customers_human_readable_id ON customers (human_readable_id) WHERE human_readable_id IS NOT NULL;
-CREATE INDEX customers_contact_email ON customers (contact_email) WHERE contact_email IS NOT NULL;
-CREATE INDEX customers_contact_msisdn ON customers (contact_msisdn) WHERE contact_msisdn IS NOT NULL;
+-- Its indexes are in ../indexes.sql.
 
 CREATE TABLE customer_users (
   customer_id TEXT NOT NULL REFERENCES customers (customer_id) ON DELETE CASCADE,
