@@ -26,8 +26,8 @@ const CHECKPOINT_PAGES: i64 = 8 * 1024;
 /// How long to wait for somebody else's write transaction (a person with sqlite3) before giving up.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Page cache of the writer in KiB; it bounds memory however large the mirror is.
-const WRITER_CACHE_KIB: i64 = 32 * 1024;
+/// Page cache of the writer in KiB: what one page of 1000 new customers dirties. It bounds memory however large the mirror is.
+const WRITER_CACHE_KIB: i64 = 12 * 1024;
 
 /// Opens and migrates the file; an empty one becomes a mirror. The caller holds the lock.
 pub(super) fn open_for_writing(path: &Path) -> Result<Connection> {
