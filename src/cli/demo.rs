@@ -128,7 +128,7 @@ impl Demo {
             .command(&["sync"])
             .stdout(Stdio::null())
             .spawn()
-            .map_err(cannot_run)?;
+            .map_err(|error| cannot_run(&error))?;
         tokio::select! {
             () = self.simulator.wait_for_requests(KILLED_AT_REQUEST) => {}
             ended = child.wait() => {
@@ -357,7 +357,7 @@ impl Demo {
             .stderr(Stdio::inherit())
             .output()
             .await
-            .map_err(cannot_run)?;
+            .map_err(|error| cannot_run(&error))?;
         for line in String::from_utf8_lossy(&output.stdout).lines() {
             say(&format!("   {line}"))?;
         }
@@ -443,7 +443,7 @@ fn write_config(folder: &Path, file: &Path, base_url: &str) -> std::io::Result<(
     std::fs::write(file, text)
 }
 
-fn cannot_run(error: std::io::Error) -> Failure {
+fn cannot_run(error: &std::io::Error) -> Failure {
     Failure::new(Exit::Bug, format!("can't run this program again: {error}"))
 }
 

@@ -22,6 +22,9 @@ pub use exit::{Exit, Failure};
 use crate::config::{Config, Environment};
 use crate::telemetry;
 
+const CONFIG_HELP: &str =
+    "Configuration file [default: $CUSTOMER_MIRROR_CONFIG, else /etc/customer-mirror/config.toml]";
+
 /// Keeps a complete, provably up-to-date SQLite mirror of every customer that an API key can see
 #[derive(Debug, Parser)]
 #[command(
@@ -32,8 +35,7 @@ use crate::telemetry;
 )]
 #[command(after_help = "Try it without any configuration:  customer-mirror demo")]
 pub struct Arguments {
-    /// Configuration file [default: $CUSTOMER_MIRROR_CONFIG, else /etc/customer-mirror/config.toml]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help = CONFIG_HELP)]
     config: Option<PathBuf>,
     /// Log more (-vv: everything)
     #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]

@@ -8,9 +8,9 @@ use super::Exit;
 /// Watches for a signal to stop. `stop` turns true at the first one; a second one ends the process at once, which is safe too:
 /// the mirror is then as its last commit left it.
 #[derive(Debug)]
-pub struct Signals {
+pub(super) struct Signals {
     /// True once the process was told to stop.
-    pub stop: watch::Receiver<bool>,
+    pub(super) stop: watch::Receiver<bool>,
     exit: watch::Receiver<Option<Exit>>,
 }
 
@@ -19,7 +19,7 @@ impl Signals {
     ///
     /// # Errors
     /// If the system refuses the handlers.
-    pub fn watch() -> std::io::Result<Self> {
+    pub(super) fn watch() -> std::io::Result<Self> {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let (stop_sender, stop) = watch::channel(false);
@@ -41,7 +41,7 @@ impl Signals {
     }
 
     /// The exit status of the signal that came.
-    pub fn exit(&self) -> Exit {
+    pub(super) fn exit(&self) -> Exit {
         self.exit.borrow().unwrap_or(Exit::Interrupted)
     }
 }

@@ -27,7 +27,7 @@ Faults: FAULT[@WHEN[,WHEN]]
 /// Run the API simulator alone, on loopback, with seeded customers and faults to order
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = EXAMPLE)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// TCP port on 127.0.0.1; 0 takes a free one
     #[arg(long, default_value_t = 0)]
     port: u16,
@@ -69,7 +69,7 @@ pub struct Arguments {
 ///
 /// # Errors
 /// The port can't be had, or standard output is closed.
-pub async fn run(arguments: Arguments) -> io::Result<()> {
+pub(super) async fn run(arguments: Arguments) -> io::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let key = arguments.key.clone();

@@ -131,13 +131,14 @@ impl Preview {
                         == 0;
                     (if again { "unchanged" } else { "created" }, None)
                 }
-                Standing::Unreadable(_) => match quarantine::readable_id(raw, foreign) {
-                    Some(id) => ("quarantined", rows::row_of(&self.connection, &id)?),
-                    None => {
-                        self.unreadable += 1;
-                        ("quarantined", None)
-                    }
-                },
+                Standing::Unreadable(_) => {
+                    let id = quarantine::readable_id(raw, foreign);
+                    self.unreadable += u64::from(id.is_none());
+                    let row_id = id
+                        .map(|id| rows::row_of(&self.connection, &id))
+                        .transpose()?;
+                    ("quarantined", row_id.flatten())
+                }
             };
             *self.counts.entry(count).or_default() += 1;
             if let Some(row_id) = row_id {

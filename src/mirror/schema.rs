@@ -12,7 +12,7 @@ use super::{Result, set_meta};
 /// The schema version that this program writes: the number of migrations.
 pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
 
-/// `PRAGMA application_id` of a mirror: "CMir". What `file` and others know a mirror by.
+/// `PRAGMA application_id` of a mirror: `CMir`. What `file` and others know a mirror by.
 pub(super) const APPLICATION_ID: i64 = 0x434D_6972;
 
 const MIGRATIONS: [&str; 1] = [include_str!("migrations/001_initial.sql")];
@@ -26,8 +26,10 @@ const CHECKPOINT_PAGES: i64 = 8 * 1024;
 /// How long to wait for somebody else's write transaction (a person with sqlite3) before giving up.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Page cache of the writer in KiB: what one page of 1000 new customers dirties. It bounds memory however large the mirror is.
-const WRITER_CACHE_KIB: i64 = 12 * 1024;
+/// Page caches of the writer in KiB; they bound memory however large the mirror is. A first pass gets what one page of 1000 new
+/// customers dirties; later ones mostly read one narrow table from end to end.
+const FIRST_PASS_CACHE_KIB: i64 = 12 * 1024;
+const CACHE_KIB: i64 = 2 * 1024;
 
 /// Opens and migrates the file; an empty one becomes a mirror. The caller holds the lock.
 pub(super) fn open_for_writing(path: &Path) -> Result<Connection> {
@@ -38,6 +40,7 @@ pub(super) fn open_for_writing(path: &Path) -> Result<Connection> {
     let version = recognise(&connection, path)?;
     configure(&connection).map_err(sqlite)?;
     migrate(&mut connection, version).map_err(sqlite)?;
+    size_cache(&connection).map_err(sqlite)?;
     Ok(connection)
 }
 
@@ -115,7 +118,6 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "synchronous", "normal")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-    connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(())
 }
@@ -129,7 +131,22 @@ fn harden(connection: &Connection) -> rusqlite::Result<()> {
 
 /// Makes the indexes on `customers` that are not there yet.
 pub(super) fn ensure_indexes(connection: &Connection) -> rusqlite::Result<()> {
+    // The cache's size is the sort's, too.
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.execute_batch(INDEXES)
+}
+
+/// Sets the page cache for what the mirror is about to do.
+pub(super) fn size_cache(connection: &Connection) -> rusqlite::Result<()> {
+    let is_first = !connection
+        .prepare("SELECT 1 FROM passes WHERE state = 'complete'")?
+        .exists([])?;
+    let size = if is_first {
+        FIRST_PASS_CACHE_KIB
+    } else {
+        CACHE_KIB
+    };
+    connection.pragma_update(None, "cache_size", -size)
 }
 
 /// Runs the migrations that the file lacks, each one transaction.

@@ -38,7 +38,7 @@ pub async fn preview<S: PageSource>(
     loop {
         publisher.update(|progress| progress.phase = Phase::Fetching);
         let on_wait = |wait: &Wait| {
-            publisher.update(|progress| progress.phase = Phase::Waiting(wait.clone()))
+            publisher.update(|progress| progress.phase = Phase::Waiting(wait.clone()));
         };
         let fetched = tokio::select! {
             fetched = source.fetch(next.as_ref(), &on_wait) => fetched,

@@ -73,16 +73,15 @@ impl<S: PageSource> Walker<'_, S> {
         let mut arrived: Option<Arrived> = None;
         let mut pages = checkpoint.pages;
         loop {
-            let done = arrived
-                .as_ref()
-                .is_some_and(|arrived| arrived.fetched.page.next.is_none());
-            let step = self
-                .step(pass_id, arrived.take(), (!done).then_some(next.as_ref()))
-                .await?;
+            if let Some(last) = arrived.take_if(|arrived| arrived.fetched.page.next.is_none()) {
+                let outcome = joined(self.start_commit(pass_id, last).await)?;
+                let repeated = committed(outcome, self.publisher, &mut self.drifted);
+                return Ok(repeated.map_or(Walk::Ended, Walk::Endless));
+            }
+            let step = self.step(pass_id, arrived.take(), next.as_ref()).await?;
             let fetched = match step {
                 Step::Repeated(reason) => return Ok(Walk::Endless(reason)),
                 Step::Stopped => return Ok(Walk::Stopped),
-                Step::Committed => return Ok(Walk::Ended),
                 Step::Fetched(Err(error)) => {
                     let age = age_before.unwrap_or_default() + arrived_at.elapsed();
                     let known =
@@ -116,24 +115,18 @@ impl<S: PageSource> Walker<'_, S> {
         }
     }
 
-    /// Commits a page while fetching the one after it. `next`: the cursor to fetch, `Some(None)` for the first page.
+    /// Commits a page while fetching the one at `cursor`, the first one for `None`.
     async fn step(
         &mut self,
         pass_id: i64,
         arrived: Option<Arrived>,
-        next: Option<Option<&Cursor>>,
+        cursor: Option<&Cursor>,
     ) -> Result<Step, PassError> {
         let mut commit = arrived.map(|arrived| self.start_commit(pass_id, arrived));
         let (waits, mut heard) = mpsc::unbounded_channel();
         let on_wait = |wait: &Wait| {
             // The receiver lives as long as the fetch.
             let _ = waits.send(wait.clone());
-        };
-        let Some(cursor) = next else {
-            return Ok(match commit {
-                Some(commit) => committed(joined(commit.await)?, self.publisher, &mut self.drifted),
-                None => Step::Committed,
-            });
         };
         self.publisher
             .update(|progress| progress.phase = Phase::Fetching);
@@ -143,8 +136,8 @@ impl<S: PageSource> Walker<'_, S> {
             tokio::select! {
                 Some(result) = finished(&mut commit) => {
                     commit = None;
-                    if let repeated @ Step::Repeated(_) = committed(joined(result)?, self.publisher, &mut self.drifted) {
-                        return Ok(repeated);
+                    if let Some(reason) = committed(joined(result)?, self.publisher, &mut self.drifted) {
+                        return Ok(Step::Repeated(reason));
                     }
                 }
                 result = &mut fetch, if fetched.is_none() => fetched = Some(result),
@@ -197,21 +190,22 @@ async fn finished<T>(
     Some(commit.as_mut()?.await)
 }
 
+/// How a step ended.
 enum Step {
     Fetched(Result<Fetched, SourceError>),
-    Committed,
     Repeated(String),
     Stopped,
 }
 
-/// Publishes a commit, and warns of each drifted field once a pass.
+/// Publishes a commit, and warns of each drifted field once a pass. Gives the reason if the page was refused: its next cursor
+/// has been followed before.
 fn committed(
     outcome: CommitOutcome,
     publisher: &Publisher,
     drifted: &mut BTreeSet<String>,
-) -> Step {
+) -> Option<String> {
     match outcome {
-        CommitOutcome::CursorRepeated { first_page } => Step::Repeated(format!(
+        CommitOutcome::CursorRepeated { first_page } => Some(format!(
             "the listing runs in a circle: the next cursor is one that page {first_page} led to already"
         )),
         CommitOutcome::Committed(commit) => {
@@ -229,7 +223,7 @@ fn committed(
                 progress.pages = commit.page;
                 progress.records += commit.records;
             });
-            Step::Committed
+            None
         }
     }
 }
