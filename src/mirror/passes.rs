@@ -8,7 +8,7 @@ use super::{Mirror, Result, meta, remove_meta, set_meta};
 use crate::model::{Cursor, PassReport, PassState, SweepState, Timestamp, format_timestamp, parse_timestamp};
 use crate::plan::WalkEvidence;
 
-const REQUESTS_NOT_BEFORE: &str = "requests_not_before";
+pub(super) const REQUESTS_NOT_BEFORE: &str = "requests_not_before";
 const CURSOR_LIFETIME: &str = "cursor_rejected_at_age_ms";
 
 /// A pass to walk, and where to go on.
