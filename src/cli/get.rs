@@ -84,7 +84,10 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Fail
         return Ok(Exit::Done);
     }
     let missing = found.missing.join(", ");
-    Err(Failure::new(Exit::NotFound, format!("no customer has the customerId, referenceId or humanReadableId {missing}")))
+    Err(Failure::new(
+        Exit::NotFound,
+        format!("no customer has the customerId, referenceId or humanReadableId {missing}"),
+    ))
 }
 
 #[derive(Debug, Default, PartialEq)]

@@ -2,6 +2,8 @@
 
 mod deletions;
 mod exit;
+#[cfg(test)]
+mod fixture;
 mod get;
 pub mod output;
 mod progress;

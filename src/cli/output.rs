@@ -13,7 +13,7 @@ use anstyle::{AnsiColor, Style};
 
 pub(super) use cell::{Cell, one_line};
 pub(super) use harmless::{cut, harmless, harmless_json, width_of, wrap};
-pub(super) use human::{ago, bytes, count, moment, span};
+pub(super) use human::{ago, bytes, count, moment, plural, span};
 pub(super) use rows::RowWriter;
 pub(super) use sheet::Sheet;
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{ErrorCode, Statement};
 
-use super::output::{Cell, Format, FormatArgument, RowWriter, Screen, count, harmless, note, width_of};
+use super::output::{Cell, Format, FormatArgument, RowWriter, Screen, harmless, note, plural, width_of};
 use super::{Context, Exit, Failure};
 use crate::mirror::Reader;
 use guard::Guard;
@@ -52,7 +52,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Fail
     let format = arguments.format.or_default(screen);
     let rows = print_rows(&mut statement, format, screen, fail)?;
     if screen.terminal && format == Format::Table {
-        note(context, &screen.dim(&format!("{} {}", count(rows), if rows == 1 { "row" } else { "rows" })));
+        note(context, &screen.dim(&plural(rows, "row", "rows")));
     }
     Ok(Exit::Done)
 }

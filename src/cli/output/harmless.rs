@@ -80,7 +80,7 @@ fn fitting(text: &str, width: usize) -> usize {
 pub(in crate::cli) fn wrap(text: &str, width: usize) -> Vec<&str> {
     let width = width.max(2);
     let mut lines = Vec::new();
-    let mut rest = text.trim_end();
+    let mut rest = text.trim();
     loop {
         let end = fitting(rest, width);
         if end == rest.len() {
@@ -88,7 +88,7 @@ pub(in crate::cli) fn wrap(text: &str, width: usize) -> Vec<&str> {
             return lines;
         }
         // A space right behind the line is a break too.
-        let at = if rest[end..].starts_with(' ') { Some(end) } else { rest[..end].rfind(' ').filter(|at| *at > 0) };
+        let at = if rest[end..].starts_with(' ') { Some(end) } else { rest[..end].rfind(' ') };
         let (line, tail) = rest.split_at(at.unwrap_or(end));
         lines.push(line.trim_end());
         rest = tail.trim_start();
@@ -138,6 +138,6 @@ mod tests {
         assert_eq!(wrap("abcdefgh", 3), ["abc", "def", "gh"]);
         assert_eq!(wrap("日本語", 2), ["日", "本", "語"]);
         assert_eq!(wrap("", 3), [""]);
-        assert_eq!(wrap(" x", 9), [" x"]);
+        assert_eq!(wrap(" x", 9), ["x"]);
     }
 }

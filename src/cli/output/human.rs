@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use crate::model::{Timestamp, parse_timestamp};
 
+/// From here on, whole days are told.
+const TWO_DAYS: u64 = 2 * 86_400;
+
 /// A count with a thin space between thousands: `100 000`.
 pub(in crate::cli) fn count(number: i64) -> String {
     let digits = number.unsigned_abs().to_string();
@@ -15,6 +18,11 @@ pub(in crate::cli) fn count(number: i64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// A count of things: `1 pass`, `3 records`.
+pub(in crate::cli) fn plural(number: i64, one: &str, many: &str) -> String {
+    format!("{} {}", count(number), if number == 1 { one } else { many })
 }
 
 /// A size in bytes: `1.21 MiB`.
@@ -40,10 +48,15 @@ pub(in crate::cli) fn span(duration: Duration) -> String {
 pub(in crate::cli) fn ago(moment: &str, now: Timestamp) -> String {
     let Some(at) = parse_timestamp(moment) else { return moment.to_owned() };
     let passed = now.signed_duration_since(at);
-    // To the minute is enough for a person, who reads it some seconds later.
-    let rounded = |duration: Duration| match duration.as_secs() {
-        seconds @ 0..=119 => Duration::from_secs(seconds),
-        seconds => Duration::from_secs(seconds / 60 * 60),
+    // Coarse is enough for a person, who reads it some seconds later.
+    let rounded = |duration: Duration| {
+        let seconds = duration.as_secs();
+        let unit = match seconds {
+            0..120 => 1,
+            120..TWO_DAYS => 60,
+            _ => 86_400,
+        };
+        Duration::from_secs(seconds / unit * unit)
     };
     match passed.to_std() {
         Ok(passed) if passed.as_secs() == 0 => "just now".to_owned(),
@@ -78,6 +91,7 @@ mod tests {
             ("2026-01-31T09:25:55.000Z", "4 min ago"),
             ("2026-01-31T09:28:55.000Z", "1 min 5 s ago"),
             ("2026-01-31T11:30:00.000Z", "in 2 h"),
+            ("2026-01-21T05:30:00.000Z", "10 days ago"),
             ("yesterday", "yesterday"),
         ] {
             assert_eq!(ago(moment, now), text);

@@ -10,8 +10,8 @@ use super::harmless::{cut, harmless, width_of};
 
 /// Rows that are measured together; the next ones get a header of their own.
 const BATCH_ROWS: usize = 1000;
-/// Columns narrower than this can't be read.
-const COLUMN_WIDTH_MIN: usize = 9;
+/// What a column needs at most to be of use, however long its values.
+const COLUMN_WIDTH_NEEDED: usize = 16;
 /// No value is shown longer, however wide the terminal.
 const CELL_WIDTH_MAX: usize = 300;
 /// Shown for NULL.
@@ -25,7 +25,7 @@ pub(super) struct TableRows<W: Write> {
     screen: Screen,
     batch: Table,
     rows: u64,
-    /// One value a line.
+    /// One value a line; decided by the first row.
     tall: bool,
 }
 
@@ -33,12 +33,14 @@ impl<W: Write> TableRows<W> {
     pub(super) fn new(out: W, columns: &[&str], screen: Screen) -> Self {
         let columns: Vec<String> =
             columns.iter().map(|name| cut(&harmless(name), CELL_WIDTH_MAX).into_owned()).collect();
-        let tall = screen.width.is_some_and(|width| columns.len() * COLUMN_WIDTH_MIN > width);
-        Self { out, columns, screen, batch: Table::new(), rows: 0, tall }
+        Self { out, columns, screen, batch: Table::new(), rows: 0, tall: false }
     }
 
     pub(super) fn write(&mut self, row: &[Cell<'_>]) -> io::Result<()> {
         self.rows += 1;
+        if self.rows == 1 {
+            self.tall = self.screen.width.is_some_and(|width| self.width_needed(row) > width);
+        }
         if self.tall {
             return self.write_tall(row);
         }
@@ -50,11 +52,20 @@ impl<W: Write> TableRows<W> {
     }
 
     pub(super) fn finish(mut self) -> io::Result<()> {
-        if self.rows == 0 && !self.tall {
+        if self.rows == 0 {
             self.batch = self.start_batch(&[]);
         }
         self.flush_batch()?;
         self.out.flush()
+    }
+
+    /// What a table of such rows needs to be of use.
+    fn width_needed(&self, row: &[Cell<'_>]) -> usize {
+        let widths = self.columns.iter().zip(row).map(|(name, cell)| {
+            let value = cell.text().map_or(1, |text| width_of(&harmless(head(&text))));
+            value.max(width_of(name)).min(COLUMN_WIDTH_NEEDED) + 1
+        });
+        widths.sum::<usize>().saturating_sub(1)
     }
 
     /// A table with the header alone; numbers of the first row decide what stands to the right.
@@ -96,6 +107,9 @@ impl<W: Write> TableRows<W> {
 
     fn flush_batch(&mut self) -> io::Result<()> {
         let table = std::mem::take(&mut self.batch);
+        if table.header().is_none() {
+            return Ok(());
+        }
         for line in table.lines() {
             writeln!(self.out, "{}", line.trim_end())?;
         }

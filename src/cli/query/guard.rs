@@ -29,11 +29,10 @@ const PRAGMAS: [&str; 18] = [
 ];
 
 /// Pragmas that tell something without an argument, and set it with one.
-const PRAGMAS_WITHOUT_ARGUMENT: [&str; 10] = [
+const PRAGMAS_WITHOUT_ARGUMENT: [&str; 9] = [
     "application_id",
     "encoding",
     "freelist_count",
-    "journal_mode",
     "page_count",
     "page_size",
     "schema_version",
@@ -71,13 +70,13 @@ impl Guard {
     /// # Errors
     /// SQLite's; [`rusqlite::Error::MultipleStatement`], or [`rusqlite::Error::InvalidQuery`] if there is none.
     pub(super) fn prepare<'a>(&self, connection: &'a Connection, sql: &str) -> rusqlite::Result<Statement<'a>> {
-        if is_blank(sql) {
+        if body(sql).is_empty() {
             return Err(rusqlite::Error::InvalidQuery);
         }
         let statement = connection.prepare(sql)?;
         if !statement.readonly() {
             // VACUUM asks for leave only when it runs.
-            let what = sql.split_whitespace().next().unwrap_or_default().to_uppercase();
+            let what = body(sql).split_whitespace().next().unwrap_or_default().to_uppercase();
             self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(what);
             return Err(rusqlite::Error::InvalidQuery);
         }
@@ -115,18 +114,18 @@ fn is_schema(table: &str) -> bool {
     table.starts_with("sqlite_")
 }
 
-/// True for SQL that holds white space, comments and semicolons only.
-fn is_blank(sql: &str) -> bool {
-    let mut rest = sql.trim_start_matches(|character: char| character.is_whitespace() || character == ';');
+/// The SQL from its first word on: without leading white space, comments and semicolons.
+fn body(sql: &str) -> &str {
+    let mut rest = sql;
     loop {
-        let after = if let Some(comment) = rest.strip_prefix("--") {
+        rest = rest.trim_start_matches(|character: char| character.is_whitespace() || character == ';');
+        rest = if let Some(comment) = rest.strip_prefix("--") {
             comment.split_once('\n').map_or("", |(_, after)| after)
         } else if let Some(comment) = rest.strip_prefix("/*") {
             comment.split_once("*/").map_or("", |(_, after)| after)
         } else {
-            return rest.is_empty();
+            return rest;
         };
-        rest = after.trim_start_matches(|character: char| character.is_whitespace() || character == ';');
     }
 }
 
@@ -138,7 +137,7 @@ mod tests {
         let connection = Connection::open_in_memory().unwrap();
         connection
             .execute_batch(
-                "CREATE TABLE customers (customer_id TEXT, name TEXT); CREATE VIEW live AS SELECT * FROM customers;
+                "CREATE TABLE customers (customer_id TEXT UNIQUE, name TEXT); CREATE VIEW live AS SELECT * FROM customers;
                  INSERT INTO customers VALUES ('c-1', 'Ada');
                  CREATE TRIGGER t AFTER INSERT ON customers BEGIN DELETE FROM customers; END;",
             )
@@ -180,13 +179,14 @@ mod tests {
             ("ATTACH ':memory:' AS other", "ATTACH"),
             ("DETACH main", "DETACH"),
             ("VACUUM", "VACUUM"),
-            ("VACUUM INTO 'copy.db'", "VACUUM"),
+            ("-- a copy\nVACUUM INTO 'copy.db'", "VACUUM"),
             ("REINDEX customers", "changing the schema"),
             ("ANALYZE", "changing the schema"),
             ("BEGIN", "a transaction"),
             ("SAVEPOINT x", "a transaction"),
             ("COMMIT", "a transaction"),
             ("PRAGMA journal_mode = DELETE", "PRAGMA journal_mode"),
+            ("PRAGMA journal_mode", "PRAGMA journal_mode"),
             ("PRAGMA writable_schema = ON", "PRAGMA writable_schema"),
             ("PRAGMA writable_schema", "PRAGMA writable_schema"),
             ("PRAGMA query_only = 0", "PRAGMA query_only"),
@@ -195,7 +195,7 @@ mod tests {
             ("PRAGMA temp_store_directory = '/tmp'", "PRAGMA temp_store_directory"),
             ("PRAGMA optimize", "PRAGMA optimize"),
             ("SELECT load_extension('x')", "load_extension()"),
-            ("SELECT LOAD_EXTENSION('x', 'y')", "LOAD_EXTENSION()"),
+            ("SELECT LOAD_EXTENSION('x', 'y')", "load_extension()"),
             ("SELECT 1; SELECT 2", "Multiple statements provided"),
             ("SELECT 1; DELETE FROM customers", "DELETE from customers"),
             ("", "Query is not read-only"),
@@ -221,7 +221,6 @@ mod tests {
             ("SELECT name FROM sqlite_schema WHERE type = 'table'", 1),
             ("PRAGMA table_info(customers)", 2),
             ("PRAGMA user_version", 1),
-            ("PRAGMA journal_mode", 1),
             ("SELECT name FROM pragma_table_info('customers')", 2),
             ("PRAGMA quick_check", 1),
         ] {
