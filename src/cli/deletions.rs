@@ -18,7 +18,7 @@ When too many customers are missing at once, they are not deleted from the mirro
 Examples:
   customer-mirror deletions
   customer-mirror deletions approve")]
-pub struct Arguments {
+pub(super) struct Arguments {
     #[command(subcommand)]
     action: Option<Action>,
     #[command(flatten)]

@@ -24,7 +24,7 @@ Deleted customers are shown too, with the time of their deletion.
 Examples:
   customer-mirror get 4711
   customer-mirror get --raw 4711 | jq .billing")]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// customerId, referenceId or humanReadableId
     #[arg(value_name = "ID", required = true)]
     ids: Vec<String>,
@@ -38,7 +38,8 @@ pub struct Arguments {
 /// A row of `customer_users`.
 #[derive(Debug, Serialize)]
 struct User {
-    user_id: String,
+    #[serde(rename = "user_id")]
+    id: String,
     name: Option<String>,
     role: Option<String>,
 }
@@ -181,7 +182,7 @@ fn users(connection: &Connection, customer: &Row<'_>) -> rusqlite::Result<Vec<Us
     let customer_id: String = customer.get("customer_id")?;
     connection
         .prepare_cached("SELECT user_id, name, role FROM customer_users WHERE customer_id = ?1 ORDER BY user_id")?
-        .query_map([customer_id], |row| Ok(User { user_id: row.get(0)?, name: row.get(1)?, role: row.get(2)? }))?
+        .query_map([customer_id], |row| Ok(User { id: row.get(0)?, name: row.get(1)?, role: row.get(2)? }))?
         .collect()
 }
 

@@ -9,10 +9,10 @@ mod table;
 
 use std::io::{IsTerminal, Write};
 
-use anstyle::{AnsiColor, Style};
+use anstyle::Style;
 
 pub(super) use cell::{Cell, one_line};
-pub(super) use harmless::{cut, harmless, harmless_json, width_of, wrap};
+pub(super) use harmless::{harmless, harmless_json, width_of};
 pub(super) use human::{ago, bytes, count, moment, plural, span};
 pub(super) use rows::RowWriter;
 pub(super) use sheet::Sheet;
@@ -100,17 +100,5 @@ impl Screen {
 
     pub(super) fn dim(self, text: &str) -> String {
         self.paint(Style::new().dimmed(), text)
-    }
-
-    pub(super) fn good(self, text: &str) -> String {
-        self.paint(AnsiColor::Green.on_default(), text)
-    }
-
-    pub(super) fn warning(self, text: &str) -> String {
-        self.paint(AnsiColor::Yellow.on_default(), text)
-    }
-
-    pub(super) fn bad(self, text: &str) -> String {
-        self.paint(AnsiColor::Red.on_default(), text)
     }
 }

@@ -19,7 +19,7 @@ use crate::mirror::{Mirror, Quarantined, Reader};
 Examples:
   customer-mirror quarantine
   customer-mirror quarantine show 1")]
-pub struct Arguments {
+pub(super) struct Arguments {
     #[command(subcommand)]
     action: Option<Action>,
     #[command(flatten)]

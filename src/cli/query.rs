@@ -27,7 +27,7 @@ Examples:
 
 Tables: customers, customer_users, customer_changes, passes, quarantine.
 Views: live_customers, reference_conflicts, mirror_freshness.")]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// One statement; `-` reads it from standard input
     #[arg(required_unless_present = "file")]
     sql: Option<String>,

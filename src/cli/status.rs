@@ -18,7 +18,7 @@ use text::Surroundings;
 Examples:
   customer-mirror status
   customer-mirror status --json | jq .freshness.age_seconds")]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// Print one JSON object
     #[arg(long)]
     json: bool,

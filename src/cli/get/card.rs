@@ -103,7 +103,7 @@ fn section<'a>(sheet: &mut Sheet, title: &str, fields: impl IntoIterator<Item = 
 }
 
 fn described(user: &User) -> String {
-    user.name.as_ref().map_or_else(|| user.user_id.clone(), |name| format!("{name} ({})", user.user_id))
+    user.name.as_ref().map_or_else(|| user.id.clone(), |name| format!("{name} ({})", user.id))
 }
 
 /// An address on one line, as letters have it: street, postcode and city, region, country.

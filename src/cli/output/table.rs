@@ -47,7 +47,7 @@ impl<W: Write> TableRows<W> {
         if self.batch.is_empty() {
             self.batch = self.start_batch(row);
         }
-        self.batch.add_row(self.table_row(row));
+        self.batch.add_row(table_row(row));
         if self.batch.row_count() == BATCH_ROWS { self.flush_batch() } else { Ok(()) }
     }
 
@@ -95,16 +95,6 @@ impl<W: Write> TableRows<W> {
         table
     }
 
-    fn table_row(&self, row: &[Cell<'_>]) -> Row {
-        let cells = row.iter().map(|cell| match cell.text() {
-            None => TableCell::new(NONE).add_attribute(Attribute::Dim),
-            Some(text) => align(TableCell::new(cut(&harmless(head(&text)), CELL_WIDTH_MAX)), cell.is_number()),
-        });
-        let mut row = Row::from(cells.collect::<Vec<_>>());
-        row.max_height(1);
-        row
-    }
-
     fn flush_batch(&mut self) -> io::Result<()> {
         let table = std::mem::take(&mut self.batch);
         if table.header().is_none() {
@@ -144,4 +134,14 @@ fn head(text: &str) -> &str {
 
 fn align(cell: TableCell, right: bool) -> TableCell {
     if right { cell.set_alignment(CellAlignment::Right) } else { cell }
+}
+
+fn table_row(row: &[Cell<'_>]) -> Row {
+    let cells = row.iter().map(|cell| match cell.text() {
+        None => TableCell::new(NONE).add_attribute(Attribute::Dim),
+        Some(text) => align(TableCell::new(cut(&harmless(head(&text)), CELL_WIDTH_MAX)), cell.is_number()),
+    });
+    let mut row = Row::from(cells.collect::<Vec<_>>());
+    row.max_height(1);
+    row
 }
