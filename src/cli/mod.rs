@@ -3,6 +3,8 @@
 mod deletions;
 mod demo;
 mod exit;
+#[cfg(test)]
+mod fixture;
 mod get;
 pub mod output;
 mod progress;

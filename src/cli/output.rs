@@ -1,8 +1,123 @@
-//! How rows and messages look.
+//! How rows and messages look. Whatever comes out of the mirror is text by strangers: on a terminal it is made harmless.
 
-use std::io::Write;
+mod cell;
+mod harmless;
+mod human;
+mod rows;
+mod sheet;
+mod table;
 
-/// Shows an error on stderr, in one line.
+use std::io::{IsTerminal, Write};
+
+use anstyle::Style;
+
+pub(super) use cell::{Cell, one_line};
+pub(super) use harmless::{harmless, harmless_json, width_of};
+pub(super) use human::{ago, bytes, count, moment, plural, span};
+pub(super) use rows::RowWriter;
+pub(super) use sheet::Sheet;
+
+use super::{Context, Failure};
+
+/// Shows an error on stderr.
 pub fn error(message: &str) {
     let _ = writeln!(anstream::stderr(), "customer-mirror: {message}");
+}
+
+/// Tells on stderr what is not data, unless asked to be quiet.
+pub(super) fn note(context: &Context, message: &str) {
+    if !context.quiet {
+        let _ = writeln!(anstream::stderr(), "{message}");
+    }
+}
+
+/// Writes text to stdout at once.
+///
+/// # Errors
+/// If stdout can't be written; a reader that went away ends the program quietly.
+pub(super) fn print(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(|error| Failure::output(&error))
+}
+
+/// How rows come out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Format {
+    /// For reading: aligned columns, long values cut
+    Table,
+    /// One JSON array of objects
+    Json,
+    /// One JSON object a line
+    Ndjson,
+    /// RFC 4180, with a header
+    Csv,
+}
+
+/// `--format`, for the commands that print rows.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(super) struct FormatArgument {
+    /// How the rows come out [default: table on a terminal, ndjson in a pipe]
+    #[arg(long, value_name = "FORMAT", value_enum)]
+    pub(super) format: Option<Format>,
+}
+
+impl FormatArgument {
+    /// What was asked for, else what suits stdout.
+    pub(super) fn or_default(self, screen: Screen) -> Format {
+        self.format.unwrap_or(if screen.terminal {
+            Format::Table
+        } else {
+            Format::Ndjson
+        })
+    }
+}
+
+/// Where the output goes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Screen {
+    /// A terminal, where control characters would be obeyed.
+    pub(super) terminal: bool,
+    /// Columns to fill; `None` for as many as it takes.
+    pub(super) width: Option<usize>,
+    /// Whether colours are welcome.
+    pub(super) color: bool,
+}
+
+impl Screen {
+    /// What stdout is. A terminal that doesn't tell its width has 80 columns.
+    pub(super) fn of_stdout() -> Self {
+        let terminal = std::io::stdout().is_terminal();
+        let width = terminal.then(|| {
+            comfy_table::Table::new()
+                .width()
+                .map_or(80, usize::from)
+                .max(20)
+        });
+        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
+        Self {
+            terminal,
+            width,
+            color: terminal && !no_color && !dumb,
+        }
+    }
+
+    /// Text in a style, where colours are welcome.
+    pub(super) fn paint(self, style: Style, text: &str) -> String {
+        if self.color {
+            format!("{style}{text}{style:#}")
+        } else {
+            text.to_owned()
+        }
+    }
+
+    pub(super) fn bold(self, text: &str) -> String {
+        self.paint(Style::new().bold(), text)
+    }
+
+    pub(super) fn dim(self, text: &str) -> String {
+        self.paint(Style::new().dimmed(), text)
+    }
 }

@@ -1,11 +1,214 @@
-//! Stub.
+//! `query`: SQL on the mirror that can only read.
 
+mod guard;
+mod parameters;
+
+use std::io::{BufWriter, Read};
+use std::path::{Path, PathBuf};
+
+use rusqlite::{ErrorCode, Statement};
+
+use super::output::{
+    Cell, Format, FormatArgument, RowWriter, Screen, harmless, note, plural, width_of,
+};
 use super::{Context, Exit, Failure};
+use crate::mirror::Reader;
+use guard::Guard;
+use parameters::Parameter;
 
-/// Stub.
+/// SQL longer than this is no question by a person.
+const SQL_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Read-only SQL on the mirror
 #[derive(Debug, clap::Args)]
-pub struct Arguments {}
+#[command(after_help = "\
+Examples:
+  customer-mirror query 'SELECT customer_id, name FROM live_customers LIMIT 5'
+  customer-mirror query -p city=Malmö 'SELECT name FROM customers WHERE billing_address_city = :city'
+  customer-mirror query --format csv -f report.sql > report.csv
 
-pub(super) fn run(_context: &Context, _arguments: &Arguments) -> Result<Exit, Failure> {
+Tables: customers, customer_users, customer_changes, passes, quarantine.
+Views: live_customers, reference_conflicts, mirror_freshness.")]
+pub(super) struct Arguments {
+    /// One statement; `-` reads it from standard input
+    #[arg(required_unless_present = "file")]
+    sql: Option<String>,
+    /// Read the statement from a file
+    #[arg(short, long, conflicts_with = "sql")]
+    file: Option<PathBuf>,
+    /// Value of `:NAME` in the statement (of `?1` for the name 1): text after `=`, a JSON number, true, false or null after `:=`
+    #[arg(short, long = "param", value_name = "NAME=TEXT|NAME:=JSON", value_parser = Parameter::parse)]
+    parameters: Vec<Parameter>,
+    #[command(flatten)]
+    format: FormatArgument,
+}
+
+pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Failure> {
+    let sql = read_sql(arguments)?;
+    let mut reader = Reader::open(&context.config.mirror.path)?;
+    let guard = Guard::new(reader.connection_mut()).map_err(|error| reader.sorted(error))?;
+    let fail = |error| failure(error, &sql, &guard, &reader);
+    let mut statement = guard.prepare(reader.connection(), &sql).map_err(fail)?;
+    parameters::bind(&mut statement, &arguments.parameters)?;
+    let screen = Screen::of_stdout();
+    let format = arguments.format.or_default(screen);
+    let rows = print_rows(&mut statement, format, screen, fail)?;
+    if screen.terminal && format == Format::Table {
+        note(context, &screen.dim(&plural(rows, "row", "rows")));
+    }
     Ok(Exit::Done)
+}
+
+/// Prints the rows one by one; returns how many there were.
+fn print_rows(
+    statement: &mut Statement<'_>,
+    format: Format,
+    screen: Screen,
+    fail: impl Fn(rusqlite::Error) -> Failure,
+) -> Result<i64, Failure> {
+    let broken = |error| Failure::output(&error);
+    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
+    let names: Vec<&str> = columns.iter().map(String::as_str).collect();
+    let out = BufWriter::new(std::io::stdout().lock());
+    let mut writer = RowWriter::new(out, format, &names, screen).map_err(broken)?;
+    let mut count = 0;
+    let mut rows = statement.raw_query();
+    let mut failed = None;
+    loop {
+        match rows.next() {
+            Ok(Some(row)) => {
+                let cells: Result<Vec<Cell<'_>>, _> = (0..columns.len())
+                    .map(|index| row.get_ref(index).map(Cell::from))
+                    .collect();
+                writer.write(&cells.map_err(&fail)?).map_err(broken)?;
+                count += 1;
+            }
+            Ok(None) => break,
+            Err(error) => {
+                failed = Some(error);
+                break;
+            }
+        }
+    }
+    // Also when it failed halfway: the rows before it were found.
+    writer.finish().map_err(broken)?;
+    failed.map_or(Ok(count), |error| Err(fail(error)))
+}
+
+fn read_sql(arguments: &Arguments) -> Result<String, Failure> {
+    let name = |path: &Path| path.display().to_string();
+    let (from, source): (String, Box<dyn Read>) = match (&arguments.sql, &arguments.file) {
+        (Some(sql), _) if sql != "-" => return Ok(sql.clone()),
+        (_, Some(path)) => {
+            let file = std::fs::File::open(path)
+                .map_err(|error| Failure::new(Exit::Usage, format!("{}: {error}", name(path))))?;
+            (name(path), Box::new(file))
+        }
+        _ => ("standard input".to_owned(), Box::new(std::io::stdin())),
+    };
+    let mut sql = String::new();
+    let read = source.take(SQL_BYTES_MAX + 1).read_to_string(&mut sql);
+    read.map_err(|error| Failure::new(Exit::Usage, format!("{from}: {error}")))?;
+    if sql.len() as u64 > SQL_BYTES_MAX {
+        return Err(Failure::new(
+            Exit::Usage,
+            format!("{from}: more than 1 MiB is no SQL statement"),
+        ));
+    }
+    Ok(sql)
+}
+
+/// The mirror's troubles have exit statuses of their own; all else is the SQL's fault.
+fn failure(error: rusqlite::Error, sql: &str, guard: &Guard, reader: &Reader) -> Failure {
+    match error.sqlite_error_code() {
+        Some(
+            ErrorCode::DiskFull
+            | ErrorCode::SystemIoFailure
+            | ErrorCode::DatabaseCorrupt
+            | ErrorCode::NotADatabase
+            | ErrorCode::DatabaseBusy
+            | ErrorCode::DatabaseLocked
+            | ErrorCode::CannotOpen
+            | ErrorCode::PermissionDenied,
+        ) => reader.sorted(error).into(),
+        _ => Failure::new(Exit::Usage, explain(&error, sql, guard)),
+    }
+}
+
+fn explain(error: &rusqlite::Error, sql: &str, guard: &Guard) -> String {
+    if let Some(refused) = guard.refused() {
+        return format!("{refused} is refused: `query` only reads");
+    }
+    match error {
+        rusqlite::Error::MultipleStatement => "only one SQL statement at a time".to_owned(),
+        rusqlite::Error::InvalidQuery => "there is no SQL statement".to_owned(),
+        rusqlite::Error::SqlInputError {
+            msg,
+            sql: part,
+            offset,
+            ..
+        } => {
+            // After the first statement, SQLite counts from its end.
+            let offset =
+                usize::try_from(*offset).unwrap_or(0) + sql.len().saturating_sub(part.len());
+            format!("{msg}\n{}", pointed_at(sql, offset))
+        }
+        rusqlite::Error::SqliteFailure(_, Some(message)) => message.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// The line of the SQL with a caret below the byte at `offset`, shortened around it.
+fn pointed_at(sql: &str, offset: usize) -> String {
+    const BEFORE: usize = 50;
+    const AFTER: usize = 25;
+    let offset = (0..=offset.min(sql.len()))
+        .rev()
+        .find(|at| sql.is_char_boundary(*at))
+        .unwrap_or(0);
+    let start = sql[..offset].rfind('\n').map_or(0, |at| at + 1);
+    let end = sql[offset..].find('\n').map_or(sql.len(), |at| offset + at);
+    let before = &sql[start..offset];
+    let skipped = before.chars().count().saturating_sub(BEFORE);
+    let before: String = before.chars().skip(skipped).collect();
+    let before = format!(
+        "{}{}",
+        if skipped > 0 { "…" } else { "" },
+        harmless(&before)
+    );
+    let after: String = sql[offset..end].chars().take(AFTER).collect();
+    let rest = if after.len() < end - offset {
+        "…"
+    } else {
+        ""
+    };
+    format!(
+        "  {before}{}{rest}\n  {}^",
+        harmless(&after),
+        " ".repeat(width_of(&before))
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_caret_stands_below_the_place() {
+        for (sql, offset, shown) in [
+            ("SELEC 1", 0, "  SELEC 1\n  ^"),
+            (
+                "SELECT 1,\n  nam FROM customers\n-- end",
+                12,
+                "    nam FROM customers\n    ^",
+            ),
+            ("SELECT 'å日', x", 15, "  SELECT 'å日', x\n               ^"),
+            ("SELECT", 99, "  SELECT\n        ^"),
+        ] {
+            assert_eq!(pointed_at(sql, offset), shown, "{sql}");
+        }
+        let long = format!("SELECT {}, nope, {}", "1, ".repeat(100), "1, ".repeat(100));
+        let shown = pointed_at(&long, 309);
+        assert!(shown.lines().all(|line| width_of(line) < 80), "{shown}");
+    }
 }

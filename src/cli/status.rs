@@ -1,11 +1,108 @@
-//! Stub.
+//! `status`: how fresh and how complete the mirror is.
 
+mod text;
+
+use std::path::{Path, PathBuf};
+
+use chrono::Utc;
+
+use super::output::{Screen, harmless, note, print};
 use super::{Context, Exit, Failure};
+use crate::mirror::Reader;
+use crate::model::{Timestamp, format_timestamp};
+use text::Surroundings;
 
-/// Stub.
+/// How fresh and complete the mirror is, and what goes on
 #[derive(Debug, clap::Args)]
-pub struct Arguments {}
+#[command(after_help = "\
+Examples:
+  customer-mirror status
+  customer-mirror status --json | jq .freshness.age_seconds")]
+pub(super) struct Arguments {
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
 
-pub(super) fn run(_context: &Context, _arguments: &Arguments) -> Result<Exit, Failure> {
+pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Failure> {
+    let now = Utc::now();
+    let path = &context.config.mirror.path;
+    let reader = Reader::open(path)?;
+    let mut status = reader.status()?;
+    status.next_due_at = context
+        .config
+        .schedule
+        .when
+        .next_after(now)
+        .map(format_timestamp);
+    let other_source = context
+        .config
+        .api
+        .as_ref()
+        .map(crate::config::Api::source_fingerprint)
+        .filter(|configured| {
+            status
+                .mirror
+                .source
+                .as_ref()
+                .is_some_and(|source| source != configured)
+        });
+    if arguments.json {
+        if let Some(configured) = other_source {
+            note(
+                context,
+                &format!(
+                    "customer-mirror: warning: {}",
+                    of_another_source(&configured)
+                ),
+            );
+        }
+        let json = serde_json::to_string_pretty(&status).map_err(|error| {
+            Failure::new(
+                Exit::Bug,
+                format!("can't write the status as JSON: {error}"),
+            )
+        })?;
+        print(&format!("{json}\n"))?;
+        return Ok(Exit::Done);
+    }
+    let surroundings = Surroundings {
+        now,
+        screen: Screen::of_stdout(),
+        warning: other_source.map(|configured| of_another_source(&configured)),
+        size_bytes: size_on_disk(path),
+        schedule: format!(
+            "{} {}",
+            context.config.schedule.when.expression(),
+            context.config.schedule.when.timezone().name()
+        ),
+        requests_not_before: not_before(&reader, now)?,
+    };
+    print(&text::render(&status, &surroundings))?;
     Ok(Exit::Done)
 }
+
+fn of_another_source(configured: &str) -> String {
+    format!(
+        "the configuration names another source, {}; `sync` will refuse this mirror",
+        harmless(configured)
+    )
+}
+
+fn not_before(reader: &Reader, now: Timestamp) -> Result<Option<String>, Failure> {
+    Ok(reader.requests_not_before(now)?.map(format_timestamp))
+}
+
+/// What the mirror takes on disk, in bytes, its write-ahead log included.
+fn size_on_disk(path: &Path) -> u64 {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    [path.to_owned(), PathBuf::from(log)]
+        .iter()
+        .filter_map(|file| std::fs::metadata(file).ok())
+        .map(|metadata| metadata.len())
+        .sum()
+}
+
+#[cfg(test)]
+mod tests;

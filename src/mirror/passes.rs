@@ -10,7 +10,7 @@ use crate::model::{
 };
 use crate::plan::WalkEvidence;
 
-const REQUESTS_NOT_BEFORE: &str = "requests_not_before";
+pub(super) const REQUESTS_NOT_BEFORE: &str = "requests_not_before";
 const CURSOR_LIFETIME: &str = "cursor_rejected_at_age_ms";
 
 /// A pass to walk, and where to go on.

@@ -6,10 +6,10 @@ use rusqlite::{Connection, OptionalExtension};
 use serde::Serialize;
 
 use super::lock::{self, Owner};
-use super::passes::{PASS_COLUMNS, pass_from_row, running_pass};
+use super::passes::{PASS_COLUMNS, REQUESTS_NOT_BEFORE, pass_from_row, running_pass};
 use super::quarantine::{self, Quarantined};
 use super::{MirrorError, Result, SCHEMA_VERSION, meta, schema};
-use crate::model::PassReport;
+use crate::model::{PassReport, Timestamp, parse_timestamp};
 
 /// How many passes `status` looks back.
 const LAST_PASSES: i64 = 10;
@@ -101,6 +101,11 @@ impl Reader {
         &self.connection
     }
 
+    /// The connection, to put an authorizer on it.
+    pub fn connection_mut(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+
     fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
         work(&self.connection).map_err(|error| MirrorError::from_sqlite(&self.path, error))
     }
@@ -134,6 +139,15 @@ impl Reader {
     /// The sweep that waits for a decision.
     pub fn held_sweep(&self) -> Result<Option<HeldSweep>> {
         self.read(held_sweep)
+    }
+
+    /// Until when the server wants to be left alone, if that is not over.
+    pub fn requests_not_before(&self, now: Timestamp) -> Result<Option<Timestamp>> {
+        let until: Option<String> =
+            self.read(|connection| meta(connection, REQUESTS_NOT_BEFORE))?;
+        Ok(until
+            .and_then(|text| parse_timestamp(&text))
+            .filter(|until| *until > now))
     }
 
     /// A quarantined record by its number.
