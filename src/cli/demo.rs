@@ -8,10 +8,10 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
-use indicatif::HumanCount;
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
+use super::output::count;
 use super::progress::{Display, print_above};
 use super::{Exit, Failure};
 use crate::config::{ApiKey, Config, Environment};
@@ -69,7 +69,7 @@ impl Demo {
         let options = Options {
             key: KEY.to_owned(),
             listing: Listing::seeded(2026, CUSTOMERS),
-            page_latency: PAGE_LATENCY,
+            faults: vec![Fault::Latency(PAGE_LATENCY).always()],
             ..Options::default()
         };
         let simulator = Simulator::start(options).await.map_err(|error| {
@@ -93,7 +93,7 @@ impl Demo {
         say(&format!(
             "  API     {} (simulated, {} customers)",
             simulator.base_url(),
-            HumanCount(CUSTOMERS)
+            count(CUSTOMERS as i64)
         ))?;
         say(&format!("  mirror  {}", config.mirror.path.display()))?;
         Ok(Self {
@@ -141,11 +141,11 @@ impl Demo {
         let pages = status.running_pass.map_or(0, |pass| pass.pages);
         say(&format!(
             "   {} requests answered, then: Killed.",
-            HumanCount(self.simulator.request_count().saturating_sub(1))
+            self.simulator.request_count().saturating_sub(1)
         ))?;
         say(&format!(
             "   In the mirror: {} customers of {pages} whole pages, and the cursor\n   of page {}, committed with them.",
-            HumanCount(status.mirror.live.max(0) as u64),
+            count(status.mirror.live),
             pages + 1
         ))
     }
@@ -191,6 +191,7 @@ impl Demo {
 
     async fn day_two(&mut self) -> Result<(), Failure> {
         self.chapter("A day later: what changed?")?;
+        self.simulator.clear_faults();
         self.simulator.set_day(2);
         let report = self.sync().await?;
         say(&done(&report))?;
@@ -202,7 +203,9 @@ impl Demo {
         self.compare()?;
         self.show(&[
             "query",
-            "SELECT seq, kind, customer_id, changed_fields FROM customer_changes\n      WHERE kind <> 'created' ORDER BY seq DESC LIMIT 4",
+            "
+      SELECT kind, count(*) AS customers, max(changed_fields) AS for_example
+      FROM customer_changes WHERE pass_id > 1 GROUP BY kind",
         ])
         .await
     }
@@ -227,8 +230,8 @@ impl Demo {
             "   Pass {} is complete, but its sweep is {}: deleted {},\n   held {} until somebody decides. It was the truth, so:",
             report.pass_id,
             bold("held"),
-            HumanCount(report.deleted.max(0) as u64),
-            HumanCount(held.max(0) as u64)
+            count(report.deleted),
+            count(held)
         ))?;
         self.show(&["deletions", "approve"]).await?;
         self.compare()
@@ -238,7 +241,10 @@ impl Demo {
         self.chapter("The mirror is plain SQLite: ask it anything, offline")?;
         self.show(&[
             "query",
-            "SELECT billing_address_country AS country, count(*) AS customers,\n             sum(billing_auto_pay) AS auto_pay\n      FROM live_customers GROUP BY 1 ORDER BY 2 DESC LIMIT 5",
+            "
+      SELECT billing_address_country AS country, count(*) AS customers,
+             sum(billing_auto_pay) AS auto_pay
+      FROM live_customers GROUP BY 1 ORDER BY 2 DESC LIMIT 5",
         ])
         .await?;
         self.show(&["status"]).await
@@ -328,7 +334,7 @@ impl Demo {
         let green = Style::new().fg_color(Some(AnsiColor::Green.into())).bold();
         say(&format!(
             "   {green}✓{green:#} compared one by one: the mirror holds all {} customers, text for text.",
-            HumanCount(listed as u64)
+            count(listed)
         ))
     }
 
@@ -353,15 +359,11 @@ impl Demo {
         if arguments.first() == Some(&"query") {
             command.args(["--format", "table"]);
         }
-        let output = command
-            .stderr(Stdio::inherit())
-            .output()
+        command
+            .status()
             .await
-            .map_err(|error| cannot_run(&error))?;
-        for line in String::from_utf8_lossy(&output.stdout).lines() {
-            say(&format!("   {line}"))?;
-        }
-        Ok(())
+            .map(drop)
+            .map_err(|error| cannot_run(&error))
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -410,16 +412,15 @@ async fn tell_waits(mut progress: watch::Receiver<Progress>) {
 }
 
 fn done(report: &PassReport) -> String {
-    let count = |number: i64| HumanCount(number.max(0) as u64);
     format!(
-        "   Pass {} {}: created {}, updated {}, unchanged {}, deleted {}; {} retries.",
+        "   Pass {} {}, {} retries: created {}, updated {},\n   unchanged {}, deleted {}.",
         report.pass_id,
         report.state.as_str(),
+        count(report.retries),
         count(report.created),
         count(report.updated),
         count(report.unchanged),
-        count(report.deleted),
-        count(report.retries)
+        count(report.deleted)
     )
 }
 

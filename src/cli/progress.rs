@@ -5,11 +5,12 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use chrono::Utc;
-use indicatif::{HumanCount, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tracing::info;
 
+use super::output::count;
 use crate::status::{Phase, Progress};
 
 /// Off a terminal, a long pass says this often that it lives.
@@ -97,10 +98,10 @@ async fn draw(mut progress: watch::Receiver<Progress>, bar: ProgressBar) {
 
 /// One line: what has come, how fast, and what it waits for.
 fn describe(progress: &Progress, rate: f64) -> String {
-    let records = HumanCount(progress.records as u64);
+    let records = count(progress.records);
     let of = progress
         .expected_records
-        .map(|expected| format!("/{}", HumanCount(expected as u64)))
+        .map(|expected| format!("/{}", count(expected)))
         .unwrap_or_default();
     let what = match &progress.phase {
         Phase::Waiting(wait) => {
@@ -116,8 +117,8 @@ fn describe(progress: &Progress, rate: f64) -> String {
     };
     format!(
         "{records}{of} · page {} · {}/s{what}",
-        HumanCount(progress.pages as u64),
-        HumanCount(rate as u64)
+        count(progress.pages),
+        count(rate as i64)
     )
 }
 

@@ -1,10 +1,8 @@
 //! `sync`: one pass now.
 
-use std::io::Write;
 use std::time::Duration;
 
-use indicatif::{HumanBytes, HumanCount, HumanDuration};
-
+use super::output::{bytes, count, print as print_text, span};
 use super::progress::Display;
 use super::signals::Signals;
 use super::{Context, Exit, Failure};
@@ -118,7 +116,7 @@ fn conclude(outcome: &Outcome, signals: &Signals, strict: bool) -> Result<Exit, 
             format!(
                 "the sweep is held: {} customers are not listed any more, too many to believe without asking. \
                  `customer-mirror deletions` lists them; approve or discard them there",
-                HumanCount(*held)
+                count(*held as i64)
             ),
         )),
         End::Complete { .. } if strict && quarantined > 0 => Err(Failure::new(
@@ -151,7 +149,7 @@ fn source_failure(error: &SourceError, report: Option<&PassReport>) -> Failure {
         Some(report) if report.state == PassState::Running && report.pages > 0 => {
             format!(
                 "; {} pages are kept, the next `sync` goes on from there",
-                HumanCount(report.pages as u64)
+                count(report.pages)
             )
         }
         _ => String::new(),
@@ -165,7 +163,7 @@ fn print(report: &PassReport, json: bool) -> Result<(), Failure> {
     } else {
         describe(report)
     };
-    writeln!(anstream::stdout(), "{text}").map_err(|error| Failure::output(&error))
+    print_text(&format!("{text}\n"))
 }
 
 /// The report for a person: a headline, what changed, what it took. Fits 40 columns by its line breaks.
@@ -185,7 +183,6 @@ fn describe(report: &PassReport) -> String {
             .unwrap_or_default(),
         _ => String::new(),
     };
-    let count = |number: i64| HumanCount(number.max(0) as u64).to_string();
     let sweep = match report.sweep {
         SweepState::Held => "  (more are held)",
         SweepState::None if report.state == PassState::Complete => {
@@ -213,7 +210,7 @@ fn describe(report: &PassReport) -> String {
             count(report.quarantined),
             count(report.retries),
             count(report.resumed),
-            HumanBytes(report.bytes.max(0) as u64)
+            bytes(report.bytes.max(0) as u64)
         ),
     ];
     if let Some(error) = &report.error {
@@ -223,11 +220,7 @@ fn describe(report: &PassReport) -> String {
 }
 
 fn took(duration: Duration) -> String {
-    if duration < Duration::from_secs(60) {
-        format!(" in {:.1} s", duration.as_secs_f64())
-    } else {
-        format!(" in {}", HumanDuration(duration))
-    }
+    format!(" in {}", span(duration))
 }
 
 async fn dry_run(
@@ -262,7 +255,6 @@ fn print_preview(report: &PreviewReport, json: bool) -> Result<(), Failure> {
     let text = if json {
         serde_json::to_string(report).map_err(|error| Failure::new(Exit::Bug, error.to_string()))?
     } else {
-        let count = |number: i64| HumanCount(number.max(0) as u64).to_string();
         format!(
             "dry run: {} records on {} pages; nothing was written\n  would create {}, update {}, restore {}; {} unchanged\n  \
              would delete {}, hold {}, of {} that are not listed\n  would quarantine {}",
@@ -272,11 +264,11 @@ fn print_preview(report: &PreviewReport, json: bool) -> Result<(), Failure> {
             count(report.updated),
             count(report.restored),
             count(report.unchanged),
-            HumanCount(report.deleted),
-            HumanCount(report.held),
-            HumanCount(report.absent),
+            count(report.deleted as i64),
+            count(report.held as i64),
+            count(report.absent as i64),
             count(report.quarantined)
         )
     };
-    writeln!(anstream::stdout(), "{text}").map_err(|error| Failure::output(&error))
+    print_text(&format!("{text}\n"))
 }

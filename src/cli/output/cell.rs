@@ -88,7 +88,7 @@ impl Cell<'_> {
             Self::Json(text) => json.push_str(&one_line(text)),
             Self::Integer(_) | Self::Real(_) => json.push_str(&self.text().unwrap_or_default()),
             Self::Text(_) | Self::Blob(_) => {
-                json.push_str(&json_string(&self.text().unwrap_or_default()))
+                json.push_str(&json_string(&self.text().unwrap_or_default()));
             }
         }
     }
