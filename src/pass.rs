@@ -559,6 +559,9 @@ pub async fn preview<S: PageSource>(
     publisher: &Publisher,
     mut stop: watch::Receiver<bool>,
 ) -> Result<PreviewEnd, PassError> {
+    if let Some(until) = preview.requests_not_before(Utc::now())? {
+        source.hold_until(until);
+    }
     let mut next: Option<Cursor> = None;
     loop {
         publisher.update(|progress| progress.phase = Phase::Fetching);

@@ -294,6 +294,18 @@ pub(crate) fn program() -> Command {
     command
 }
 
+/// Returns when something has come true that nothing announces.
+pub(crate) async fn until(mut is_true: impl FnMut() -> bool) {
+    let poll = async {
+        while !is_true() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, poll)
+        .await
+        .expect("it should have come true long ago");
+}
+
 /// A text as TOML.
 pub(crate) fn quoted(text: &str) -> String {
     Value::from(text).to_string()
@@ -380,6 +392,14 @@ impl Run {
             "{self:?}"
         );
         message
+    }
+
+    /// With `-q` the message is all there is on stderr.
+    #[track_caller]
+    pub(crate) fn says_nothing_else(&self) -> &Self {
+        self.message();
+        assert_eq!(self.stderr.lines().count(), 1, "{self:?}");
+        self
     }
 
     /// The message has all of these in it.
