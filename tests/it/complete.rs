@@ -33,7 +33,10 @@ async fn a_listing_that_runs_in_a_circle_fails(#[case] fault: FaultPlan) {
     let run = bench.sync().await;
     run.exits(76).says(&["circle", "nothing was deleted"]);
     let report = run.report();
-    assert_eq!((&report["state"], &report["sweep"]), (&"failed".into(), &"none".into()));
+    assert_eq!(
+        (&report["state"], &report["sweep"]),
+        (&"failed".into(), &"none".into())
+    );
     assert_eq!(bench.live().len(), 50);
     assert_next_pass_sweeps(&bench).await;
 }
@@ -69,7 +72,10 @@ async fn a_walk_without_a_proven_end_never_sweeps(#[case] fault: FaultPlan, #[ca
         let run = bench.sync().await;
         run.exits(status);
         let report = run.report();
-        assert_eq!((&report["state"], &report["sweep"]), (&"running".into(), &"none".into()));
+        assert_eq!(
+            (&report["state"], &report["sweep"]),
+            (&"running".into(), &"none".into())
+        );
         assert_eq!(bench.live().len(), 50);
     }
     assert_next_pass_sweeps(&bench).await;
@@ -84,7 +90,10 @@ async fn a_page_in_the_middle_that_is_not_full_is_not_the_end(#[case] fault: Fau
     bench.sim.push_fault(fault.clone().on_page(1));
     bench.sim.push_fault(fault.on_page(3));
     let report = bench.synced().await;
-    assert_eq!((&report["records"], &report["deleted"]), (&45.into(), &5.into()));
+    assert_eq!(
+        (&report["records"], &report["deleted"]),
+        (&45.into(), &5.into())
+    );
     assert!(report["pages"].as_i64() > Some(5), "{report}");
     bench.assert_mirrors();
 }

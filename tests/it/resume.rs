@@ -36,7 +36,10 @@ async fn a_killed_pass_goes_on(#[values(1, 2, 3, 4, 5)] at_request: i64) {
     let report = bench.synced().await;
     assert_eq!(report["resumed"], 1);
     assert_eq!(report["pass_id"], 1);
-    assert_eq!((&report["pages"], &report["records"]), (&5.into(), &47.into()));
+    assert_eq!(
+        (&report["pages"], &report["records"]),
+        (&5.into(), &47.into())
+    );
     let repeated = repeated_requests(&bench);
     assert!((1..=2).contains(&repeated), "{repeated} requests repeated");
     bench.assert_mirrors();
@@ -72,10 +75,16 @@ async fn a_signal_keeps_the_checkpoint(#[case] signal: &str, #[case] status: i32
     run.exits(status).says(&["interrupted", "next `sync`"]);
     let report = run.report();
     // What had come is committed before the program ends.
-    assert_eq!((&report["state"], &report["pages"]), (&"running".into(), &3.into()));
+    assert_eq!(
+        (&report["state"], &report["pages"]),
+        (&"running".into(), &3.into())
+    );
 
     let report = bench.synced().await;
-    assert_eq!((&report["resumed"], &report["pages"]), (&1.into(), &5.into()));
+    assert_eq!(
+        (&report["resumed"], &report["pages"]),
+        (&1.into(), &5.into())
+    );
     assert_eq!(repeated_requests(&bench), 1);
     bench.assert_mirrors();
 }
@@ -138,7 +147,11 @@ async fn a_page_is_committed_whole_or_not_at_all() {
     bench.sync().await.exits(70).says(&["no third page"]);
 
     // Of page 3 there is nothing: no row, no mark, no count, no cursor.
-    let third = bench.sim.requests().into_iter().rfind(|request| request.page == Some(3));
+    let third = bench
+        .sim
+        .requests()
+        .into_iter()
+        .rfind(|request| request.page == Some(3));
     assert_eq!(
         bench.one::<String>("SELECT next_cursor FROM passes"),
         third.unwrap().cursor.unwrap()
@@ -153,7 +166,10 @@ async fn a_page_is_committed_whole_or_not_at_all() {
 
     db.execute_batch("DROP TRIGGER no_third").unwrap();
     let report = bench.synced().await;
-    assert_eq!((&report["pages"], &report["records"]), (&5.into(), &47.into()));
+    assert_eq!(
+        (&report["pages"], &report["records"]),
+        (&5.into(), &47.into())
+    );
     bench.assert_mirrors();
 }
 
@@ -164,8 +180,14 @@ async fn restart_begins_at_the_first_page() {
     let run = bench.run(&["sync", "--json", "--restart"]).await;
     run.exits(0);
     let report = run.report();
-    assert_eq!((&report["pass_id"], &report["resumed"]), (&2.into(), &0.into()));
-    assert_eq!((&report["pages"], &report["records"]), (&5.into(), &47.into()));
+    assert_eq!(
+        (&report["pass_id"], &report["resumed"]),
+        (&2.into(), &0.into())
+    );
+    assert_eq!(
+        (&report["pages"], &report["records"]),
+        (&5.into(), &47.into())
+    );
     assert_eq!(bench.passes("state"), ["abandoned", "complete"]);
     bench.assert_mirrors();
 }

@@ -44,7 +44,10 @@ async fn an_absence_is_confirmed_before_the_tombstone(#[values(1, 2, 3)] confirm
         assert!(bench.is_live("c30"));
     }
     let report = bench.synced().await;
-    assert_eq!((&report["deleted"], &report["sweep"]), (&1.into(), &"done".into()));
+    assert_eq!(
+        (&report["deleted"], &report["sweep"]),
+        (&1.into(), &"done".into())
+    );
     bench.assert_mirrors();
     // The tombstone is kept, with all that was known.
     assert_eq!(
@@ -84,10 +87,15 @@ async fn only_complete_passes_count() {
         let request = bench.sim.request_count() + 2;
         bench.sync_stopped_at_request(request).await;
     }
-    bench.sim.push_fault(Fault::RejectCursor { status: 410 }.once());
+    bench
+        .sim
+        .push_fault(Fault::RejectCursor { status: 410 }.once());
     let request = bench.sim.request_count() + 3; // refused, and the first two pages of another pass
     bench.sync_stopped_at_request(request).await;
-    assert_eq!(bench.passes("state"), ["complete", "complete", "failed", "abandoned", "running"]);
+    assert_eq!(
+        bench.passes("state"),
+        ["complete", "complete", "failed", "abandoned", "running"]
+    );
     assert!(bench.is_live("c30"));
 
     assert_eq!(bench.synced().await["deleted"], 1);
@@ -107,7 +115,10 @@ async fn a_customer_that_comes_back_is_restored(#[case] rest: &str, #[case] chan
     let records = customers(1..=29).iter().chain([back]).collect::<Vec<_>>();
     bench.sim.set_listing(Listing::explicit(records));
     let report = bench.synced().await;
-    assert_eq!((&report["restored"], &report["created"]), (&1.into(), &0.into()));
+    assert_eq!(
+        (&report["restored"], &report["created"]),
+        (&1.into(), &0.into())
+    );
     bench.assert_mirrors();
     assert_eq!(bench.changes("c30")[2..], [change]);
     assert_eq!(bench.synced().await["restored"], 0);
@@ -131,13 +142,20 @@ async fn too_many_deletions_are_held(#[case] live: u32, #[case] gone: u32, #[cas
     let report = run.report();
     assert_eq!(report["state"], "complete");
     if is_held {
-        run.exits(65).says(&["held", &gone.to_string(), "deletions"]);
-        assert_eq!((&report["sweep"], &report["deleted"]), (&"held".into(), &0.into()));
+        run.exits(65)
+            .says(&["held", &gone.to_string(), "deletions"]);
+        assert_eq!(
+            (&report["sweep"], &report["deleted"]),
+            (&"held".into(), &0.into())
+        );
         assert_eq!(bench.live().len(), live as usize);
         assert_eq!(bench.held(), Some(i64::from(gone)));
     } else {
         run.exits(0);
-        assert_eq!((&report["sweep"], &report["deleted"]), (&"done".into(), &gone.into()));
+        assert_eq!(
+            (&report["sweep"], &report["deleted"]),
+            (&"done".into(), &gone.into())
+        );
         assert_eq!(bench.held(), None);
         bench.assert_mirrors();
     }
@@ -164,7 +182,10 @@ async fn an_empty_listing_is_held_however_few_are_live_and_however_often_it_come
         bench.sync().await.exits(65).says(&["held", "3"]);
         assert_eq!(bench.live().len(), 3);
     }
-    assert_eq!(bench.passes("sweep"), ["done", "superseded", "superseded", "held"]);
+    assert_eq!(
+        bench.passes("sweep"),
+        ["done", "superseded", "superseded", "held"]
+    );
 
     // It was a fault of the server: all are there again, and nothing is left of the count.
     bench.sim.set_listing(customers(1..=3));
@@ -193,9 +214,18 @@ async fn held() -> Bench {
 async fn a_held_sweep_that_is_approved_makes_tombstones() {
     let bench = held().await;
     let decided = bench.mirror().approve_held_sweep(Utc::now()).unwrap();
-    assert_eq!(decided, Some(Decided { pass_id: 2, customers: 40 }));
+    assert_eq!(
+        decided,
+        Some(Decided {
+            pass_id: 2,
+            customers: 40
+        })
+    );
     bench.assert_mirrors();
-    assert_eq!(bench.passes("sweep || ' ' || deleted"), ["done 0", "approved 40"]);
+    assert_eq!(
+        bench.passes("sweep || ' ' || deleted"),
+        ["done 0", "approved 40"]
+    );
     assert_eq!(
         bench.changes("c61")[1..],
         [r#"deleted [] {"customerId":"c61"}"#]
@@ -204,7 +234,10 @@ async fn a_held_sweep_that_is_approved_makes_tombstones() {
     assert_eq!(bench.mirror().approve_held_sweep(Utc::now()).unwrap(), None);
     // The next pass finds nothing to do.
     let report = bench.synced().await;
-    assert_eq!((&report["deleted"], &report["unchanged"]), (&0.into(), &60.into()));
+    assert_eq!(
+        (&report["deleted"], &report["unchanged"]),
+        (&0.into(), &60.into())
+    );
 }
 
 #[tokio::test]
@@ -212,9 +245,18 @@ async fn a_held_sweep_that_is_discarded_counts_anew() {
     let mut bench = held().await;
     bench.set("deletions.confirm_passes", "2");
     let decided = bench.mirror().discard_held_sweep().unwrap();
-    assert_eq!(decided, Some(Decided { pass_id: 2, customers: 40 }));
+    assert_eq!(
+        decided,
+        Some(Decided {
+            pass_id: 2,
+            customers: 40
+        })
+    );
     assert_eq!(bench.live().len(), 100);
-    assert_eq!(bench.passes("sweep || ' ' || deleted"), ["done 0", "discarded 0"]);
+    assert_eq!(
+        bench.passes("sweep || ' ' || deleted"),
+        ["done 0", "discarded 0"]
+    );
     assert_eq!(bench.held(), None);
     bench.synced().await;
     assert_eq!(bench.live().len(), 100);
@@ -228,7 +270,10 @@ async fn the_next_complete_pass_judges_a_held_sweep_afresh() {
     assert_eq!(bench.passes("sweep"), ["done", "superseded", "held"]);
     bench.sim.set_listing(customers(1..=95));
     assert_eq!(bench.synced().await["deleted"], 5);
-    assert_eq!(bench.passes("sweep"), ["done", "superseded", "superseded", "done"]);
+    assert_eq!(
+        bench.passes("sweep"),
+        ["done", "superseded", "superseded", "done"]
+    );
     bench.assert_mirrors();
     // Too late: what was held is history.
     assert_eq!(bench.mirror().approve_held_sweep(Utc::now()).unwrap(), None);
@@ -242,11 +287,20 @@ async fn approval_spares_whom_a_later_unfinished_pass_has_listed() {
     let request = bench.sim.request_count() + 8;
     bench.sync_stopped_at_request(request).await; // customers 1 to 70
     let decided = bench.mirror().approve_held_sweep(Utc::now()).unwrap();
-    assert_eq!(decided, Some(Decided { pass_id: 2, customers: 30 }));
+    assert_eq!(
+        decided,
+        Some(Decided {
+            pass_id: 2,
+            customers: 30
+        })
+    );
     assert!(bench.is_live("c70") && !bench.is_live("c71"));
 
     let report = bench.synced().await;
-    assert_eq!((&report["restored"], &report["deleted"]), (&10.into(), &0.into()));
+    assert_eq!(
+        (&report["restored"], &report["deleted"]),
+        (&10.into(), &0.into())
+    );
     bench.assert_mirrors();
     assert_eq!(bench.changes("c70").len(), 1);
 }
@@ -260,7 +314,10 @@ async fn a_pass_with_a_nameless_record_does_not_sweep() {
         // c6 is on the page, but nobody can tell.
         bench.sim.push_fault(Fault::BadRecord(bad).on_page(1));
         let report = bench.synced().await;
-        assert_eq!((&report["quarantined"], &report["sweep"]), (&1.into(), &"none".into()));
+        assert_eq!(
+            (&report["quarantined"], &report["sweep"]),
+            (&1.into(), &"none".into())
+        );
         assert_eq!(bench.live().len(), 30);
     }
     // Such a pass did not count as one without c6 either.
@@ -274,7 +331,10 @@ async fn a_quarantined_customer_with_a_name_counts_as_seen() {
     bench.sim.set_listing(customers(1..=29));
     bench.sim.push_fault(Fault::GarbageUtf8.on_page(1)); // c10
     let report = bench.synced().await;
-    assert_eq!((&report["quarantined"], &report["deleted"]), (&1.into(), &1.into()));
+    assert_eq!(
+        (&report["quarantined"], &report["deleted"]),
+        (&1.into(), &1.into())
+    );
     bench.assert_mirrors();
 }
 
