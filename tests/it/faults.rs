@@ -49,12 +49,12 @@ fn limits(bench: &Bench) -> Vec<u64> {
 #[case::huge_body("huge-body=200000")]
 #[case::late("latency=50ms")]
 #[tokio::test]
-async fn a_fault_that_passes_is_got_over(#[case] fault: &str, #[values(1, 3)] page: u32) {
+async fn a_fault_that_passes_is_got_over(#[case] fault: &str) {
     let mut bench = five_pages().await;
     bench
         .set("api.request_timeout", "\"500ms\"")
         .set("api.max_response_bytes", "100000");
-    order(&bench, &format!("{fault}@page={page}"));
+    order(&bench, &format!("{fault}@page=3"));
     let report = bench.synced().await;
     assert_eq!(
         (&report["records"], &report["resumed"]),
@@ -67,6 +67,18 @@ async fn a_fault_that_passes_is_got_over(#[case] fault: &str, #[values(1, 3)] pa
             report["pages"].as_i64().unwrap() + report["retries"].as_i64().unwrap()
         );
     }
+    bench.assert_mirrors();
+}
+
+#[tokio::test]
+async fn the_first_page_has_as_many_tries() {
+    let mut bench = five_pages().await;
+    bench.set("api.request_timeout", "\"500ms\"");
+    order(
+        &bench,
+        "503@page=1 reset@page=1 429@page=1 html-200@page=1 stall@page=1 413@page=1",
+    );
+    assert_eq!(bench.synced().await["retries"], 6);
     bench.assert_mirrors();
 }
 

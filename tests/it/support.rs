@@ -13,6 +13,7 @@ use rusqlite::types::FromSql;
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::io::AsyncReadExt;
 use tokio::process::{Child, Command};
 
 /// A test that hangs fails; nothing is asserted about how long things take.
@@ -36,6 +37,23 @@ pub(crate) struct Run {
     status: ExitStatus,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
+}
+
+/// `script` (of sh) and then, with `exec "$@"`, the same command in the same environment.
+pub(crate) fn after_shell(script: &str, command: &Command) -> Command {
+    let command = command.as_std();
+    let mut shell = Command::new("sh");
+    shell
+        .env_clear()
+        .arg("-c")
+        .arg(format!("{script}; exec \"$@\""))
+        .arg("sh")
+        .arg(command.get_program())
+        .args(command.get_args());
+    for (name, value) in command.get_envs() {
+        shell.env(name, value.unwrap());
+    }
+    shell
 }
 
 /// A small customer, with more members if `rest` says so (`,"name":"A"`).
@@ -323,10 +341,15 @@ pub(crate) fn bytes(path: &Path) -> Vec<u8> {
 }
 
 impl Running {
-    pub(crate) fn spawn(mut command: Command) -> Self {
+    pub(crate) fn spawn(command: Command) -> Self {
+        Self::spawn_into(command, Stdio::piped())
+    }
+
+    /// The same with another place for its stdout.
+    pub(crate) fn spawn_into(mut command: Command, stdout: impl Into<Stdio>) -> Self {
         command
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
+            .stdout(stdout)
             .stderr(Stdio::piped())
             .kill_on_drop(true);
         Self(command.spawn().unwrap())
@@ -348,6 +371,16 @@ impl Running {
     pub(crate) async fn kill(mut self) -> ExitStatus {
         self.0.start_kill().unwrap();
         self.0.wait().await.unwrap()
+    }
+
+    /// Waits for the next line on stdout.
+    pub(crate) async fn line(&mut self) -> String {
+        let stdout = self.0.stdout.as_mut().unwrap();
+        let mut line = Vec::new();
+        while line.last() != Some(&b'\n') {
+            line.push(stdout.read_u8().await.unwrap());
+        }
+        String::from_utf8(line).unwrap()
     }
 
     /// Waits until it ends.
