@@ -90,7 +90,7 @@ async fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
     let command = match arguments.command {
         // These two take no configuration, and work beside a broken one.
         Command::SimulateApi(arguments) => {
-            return Ok(simulate_api::run(arguments).await.map(|()| Exit::Done)?);
+            return simulate_api::run(arguments).await.map(|()| Exit::Done);
         }
         Command::Demo(arguments) => return demo::run(arguments).await,
         command => command,

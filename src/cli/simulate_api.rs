@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::{Exit, Failure};
 use crate::simulator::{DAY_MAX, FaultPlan, Listing, Options, Rates, Request, Simulator};
 
 const EXAMPLE: &str = "\
@@ -69,11 +70,17 @@ pub(super) struct Arguments {
 ///
 /// # Errors
 /// The port can't be had, or standard output is closed.
-pub(super) async fn run(arguments: Arguments) -> io::Result<()> {
+pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let key = arguments.key.clone();
-    let simulator = Simulator::start(options(arguments)).await?;
+    let (port, key) = (arguments.port, arguments.key.clone());
+    let simulator = Simulator::start(options(arguments))
+        .await
+        .map_err(|error| {
+            let message =
+                format!("can't listen on port {port}: {error}; choose another with --port");
+            Failure::new(Exit::Unavailable, message)
+        })?;
     writeln!(
         io::stdout(),
         "{}",

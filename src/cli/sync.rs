@@ -76,8 +76,10 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<Exit,
     drop(display);
     let outcome = result?;
     log_end(&outcome);
-    print(&outcome.report, arguments.json)?;
-    conclude(&outcome, &signals, arguments.strict)
+    let printed = print(&outcome.report, arguments.json);
+    // How the pass ended counts for more than whether anybody reads the report.
+    let exit = conclude(&outcome, &signals, arguments.strict)?;
+    printed.map(|()| exit)
 }
 
 /// One line in the log at a pass's end.

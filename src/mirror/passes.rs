@@ -80,6 +80,17 @@ pub(super) fn running_pass(connection: &Connection) -> rusqlite::Result<Option<P
         .optional()
 }
 
+/// Until when the server wants to be left alone, if that is not over.
+pub(super) fn requests_not_before(
+    connection: &Connection,
+    now: Timestamp,
+) -> rusqlite::Result<Option<Timestamp>> {
+    let until: Option<String> = meta(connection, REQUESTS_NOT_BEFORE)?;
+    Ok(until
+        .and_then(|text| parse_timestamp(&text))
+        .filter(|until| *until > now))
+}
+
 impl Mirror {
     /// The pass that was interrupted, if there is one that can go on.
     pub fn interrupted_pass(&self, now: Timestamp) -> Result<Option<Checkpoint>> {
@@ -232,10 +243,7 @@ impl Mirror {
 
     /// Until when the server wants to be left alone, if that is not over.
     pub fn requests_not_before(&self, now: Timestamp) -> Result<Option<Timestamp>> {
-        let until: Option<String> = self.meta(REQUESTS_NOT_BEFORE)?;
-        Ok(until
-            .and_then(|text| parse_timestamp(&text))
-            .filter(|until| *until > now))
+        self.read(|connection| requests_not_before(connection, now))
     }
 
     /// The age at which the server is known to have rejected a cursor.

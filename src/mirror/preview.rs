@@ -10,9 +10,9 @@ use rusqlite::{Connection, OptionalExtension};
 use serde::Serialize;
 
 use super::rows::{self, Standing};
-use super::{MirrorError, Result, meta, quarantine, schema, seen, sweep};
+use super::{MirrorError, Result, meta, passes, quarantine, schema, seen, sweep};
 use crate::config::Deletions;
-use crate::model::{Cursor, Page};
+use crate::model::{Cursor, Page, Timestamp};
 use crate::plan::{self, Absences, Sweep};
 
 /// What a pass would do.
@@ -88,6 +88,12 @@ impl Preview {
             unreadable: 0,
             counts: BTreeMap::new(),
         })
+    }
+
+    /// Until when the server wants to be left alone, if that is not over.
+    pub fn requests_not_before(&self, now: Timestamp) -> Result<Option<Timestamp>> {
+        passes::requests_not_before(&self.connection, now)
+            .map_err(|error| MirrorError::from_sqlite(&self.path, error))
     }
 
     /// Compares a page. `Ok(Some(first_page))` if its next cursor has been followed before.

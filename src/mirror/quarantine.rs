@@ -88,6 +88,23 @@ pub(super) fn heal(connection: &Connection, customer_id: &str) -> rusqlite::Resu
         .map(drop)
 }
 
+/// The same for a customer who is as the mirror has them.
+pub(super) fn heal_row(connection: &Connection, row_id: i64) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "DELETE FROM quarantine WHERE customer_id = (SELECT customer_id FROM customers WHERE row_id = ?1)",
+        )?
+        .execute([row_id])
+        .map(drop)
+}
+
+/// Whether a quarantined record has a customerId.
+pub(super) fn holds_customers(connection: &Connection) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT 1 FROM quarantine WHERE customer_id IS NOT NULL LIMIT 1")?
+        .exists([])
+}
+
 /// How many records of this pass have no readable customerId.
 pub(super) fn unreadable_in_pass(connection: &Connection, pass_id: i64) -> rusqlite::Result<u64> {
     connection.query_row(

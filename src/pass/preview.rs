@@ -1,5 +1,6 @@
 //! A dry run: the same walk, compared with the mirror instead of committed to it.
 
+use chrono::Utc;
 use tokio::sync::watch;
 
 use super::PassError;
@@ -34,6 +35,9 @@ pub async fn preview<S: PageSource>(
     publisher: &Publisher,
     mut stop: watch::Receiver<bool>,
 ) -> Result<PreviewEnd, PassError> {
+    if let Some(until) = preview.requests_not_before(Utc::now())? {
+        source.hold_until(until);
+    }
     let mut next: Option<Cursor> = None;
     loop {
         publisher.update(|progress| progress.phase = Phase::Fetching);

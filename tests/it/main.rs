@@ -1,0 +1,22 @@
+//! What a user relies on, tested from outside: a module for each promise. The API is the simulator, the program is the real
+//! binary in a process of its own, and the mirror is a real file that is read by plain SQL.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "these are tests"
+)]
+
+mod complete;
+mod config;
+mod cursor;
+mod dry_run;
+mod faults;
+mod files;
+mod readers;
+mod records;
+mod resume;
+mod secrets;
+mod support;
+mod sweep;
