@@ -25,9 +25,13 @@ fn number(file: &Connection, sql: &str) -> i64 {
 
 /// A number that the mirror keeps about itself.
 pub(super) fn meta<T: rusqlite::types::FromSql>(file: &Connection, key: &str) -> Option<T> {
-    file.query_row("SELECT value FROM mirror_meta WHERE key = ?1", [key], |row| row.get(0))
-        .optional()
-        .unwrap()
+    file.query_row(
+        "SELECT value FROM mirror_meta WHERE key = ?1",
+        [key],
+        |row| row.get(0),
+    )
+    .optional()
+    .unwrap()
 }
 
 pub(super) fn picture(file: &Connection) -> Picture {
@@ -84,16 +88,26 @@ pub(super) fn picture(file: &Connection) -> Picture {
     Picture {
         customers: customers.into_iter().collect(),
         changes,
-        passes: rows(file, "SELECT * FROM passes", pass).into_iter().collect(),
+        passes: rows(file, "SELECT * FROM passes", pass)
+            .into_iter()
+            .collect(),
         quarantine: quarantine.into_iter().collect(),
-        chain: rows(file, "SELECT next_cursor FROM pass_pages ORDER BY page", |row| row.get(0)),
+        chain: rows(
+            file,
+            "SELECT next_cursor FROM pass_pages ORDER BY page",
+            |row| row.get(0),
+        ),
     }
 }
 
 fn pass(row: &Row<'_>) -> rusqlite::Result<(i64, Pass)> {
     let state: String = row.get("state")?;
     let finished_at: Option<String> = row.get("finished_at")?;
-    assert_eq!(finished_at.is_none(), state == "running", "finished_at of a pass that is {state}");
+    assert_eq!(
+        finished_at.is_none(),
+        state == "running",
+        "finished_at of a pass that is {state}"
+    );
     let pass = Pass {
         state,
         resumed: row.get("resumed")?,
@@ -116,7 +130,9 @@ fn pass(row: &Row<'_>) -> rusqlite::Result<(i64, Pass)> {
 
 /// What must hold of every mirror at any moment. `key` must be nowhere in it.
 pub(super) fn check(file: &Connection, key: &str) {
-    let integrity: String = file.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    let integrity: String = file
+        .query_row("PRAGMA integrity_check", [], |row| row.get(0))
+        .unwrap();
     assert_eq!(integrity, "ok", "integrity_check");
     for (what, sql) in [
         ("dangling references", "SELECT count(*) FROM pragma_foreign_key_check"),
@@ -140,15 +156,23 @@ pub(super) fn check(file: &Connection, key: &str) {
     ] {
         assert_eq!(number(file, sql), 0, "{what}");
     }
-    let leaks = rows(file, "SELECT error FROM passes WHERE error IS NOT NULL", |row| row.get::<_, String>(0));
-    assert!(!leaks.iter().any(|error| error.contains(key)), "the key is in the mirror");
+    let leaks = rows(
+        file,
+        "SELECT error FROM passes WHERE error IS NOT NULL",
+        |row| row.get::<_, String>(0),
+    );
+    assert!(
+        !leaks.iter().any(|error| error.contains(key)),
+        "the key is in the mirror"
+    );
     check_columns(file);
     check_feed(file);
 }
 
 /// Columns and users say what the raw record says.
 fn check_columns(file: &Connection) {
-    let mut users: BTreeMap<String, BTreeMap<String, (Option<String>, Option<String>)>> = BTreeMap::new();
+    let mut users: BTreeMap<String, BTreeMap<String, (Option<String>, Option<String>)>> =
+        BTreeMap::new();
     for (id, user, columns) in rows(file, "SELECT * FROM customer_users", |row| {
         Ok((row.get(0)?, row.get(1)?, (row.get(2)?, row.get(3)?)))
     }) {
@@ -157,20 +181,43 @@ fn check_columns(file: &Connection) {
     let sql = "SELECT customer_id, raw, name, reference_id, contact_email, billing_address_zip, metadata, billing_auto_pay FROM customers";
     for (id, raw, columns, metadata, auto_pay) in rows(file, sql, |row| {
         let columns: [Option<String>; 4] = [row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?];
-        Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, columns, row.get::<_, Option<String>>(6)?, row.get::<_, Option<bool>>(7)?))
+        Ok((
+            row.get::<_, String>(0)?,
+            row.get::<_, String>(1)?,
+            columns,
+            row.get::<_, Option<String>>(6)?,
+            row.get::<_, Option<bool>>(7)?,
+        ))
     }) {
         let tree = Tree::read(&raw);
         assert_eq!(tree.id(), Some(id.as_str()), "customer_id");
-        let paths: [&[&str]; 4] = [&["name"], &["referenceId"], &["contact", "email"], &["billing", "address", "zip"]];
+        let paths: [&[&str]; 4] = [
+            &["name"],
+            &["referenceId"],
+            &["contact", "email"],
+            &["billing", "address", "zip"],
+        ];
         for (column, path) in columns.iter().zip(paths) {
             // A lone surrogate is a literal to the oracle and U+FFFD in the column.
-            if column.as_deref().is_none_or(|text| !text.contains('\u{fffd}')) {
+            if column
+                .as_deref()
+                .is_none_or(|text| !text.contains('\u{fffd}'))
+            {
                 assert_eq!(column.as_deref(), tree.text(path), "{path:?} of {raw}");
             }
         }
-        let object = tree.member("metadata").filter(|tree| matches!(tree, Tree::Object(_)));
-        assert_eq!(metadata.as_deref().map(Tree::read).as_ref(), object, "metadata of {raw}");
-        let paid = match tree.member("billing").and_then(|billing| billing.member("autoPay")) {
+        let object = tree
+            .member("metadata")
+            .filter(|tree| matches!(tree, Tree::Object(_)));
+        assert_eq!(
+            metadata.as_deref().map(Tree::read).as_ref(),
+            object,
+            "metadata of {raw}"
+        );
+        let paid = match tree
+            .member("billing")
+            .and_then(|billing| billing.member("autoPay"))
+        {
             Some(Tree::Literal(text)) => text.parse().ok(),
             _ => None,
         };
@@ -184,7 +231,11 @@ fn check_columns(file: &Connection) {
                 }
             }
         }
-        assert_eq!(users.remove(&id).unwrap_or_default(), expected, "users of {raw}");
+        assert_eq!(
+            users.remove(&id).unwrap_or_default(),
+            expected,
+            "users of {raw}"
+        );
     }
     assert_eq!(users.len(), 0, "users of nobody");
 }
@@ -192,9 +243,11 @@ fn check_columns(file: &Connection) {
 /// The change feed alone tells who is live, and what each one was.
 fn check_feed(file: &Connection) {
     let mut feed: BTreeMap<String, (bool, Vec<String>)> = BTreeMap::new();
-    for (id, kind) in rows(file, "SELECT customer_id, kind FROM customer_changes ORDER BY seq", |row| {
-        Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
-    }) {
+    for (id, kind) in rows(
+        file,
+        "SELECT customer_id, kind FROM customer_changes ORDER BY seq",
+        |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)),
+    ) {
         let known = feed.get(&id).map(|(live, _)| *live);
         let fits = match kind.as_str() {
             "created" => known.is_none(),
@@ -206,7 +259,14 @@ fn check_feed(file: &Connection) {
         kinds.push(kind);
         assert!(fits, "a customer's changes are {kinds:?}");
     }
-    let live: Vec<String> = rows(file, "SELECT customer_id FROM live_customers ORDER BY 1", |row| row.get(0));
-    let told: Vec<String> = (feed.into_iter()).filter(|(_, (live, _))| *live).map(|(id, _)| id).collect();
+    let live: Vec<String> = rows(
+        file,
+        "SELECT customer_id FROM live_customers ORDER BY 1",
+        |row| row.get(0),
+    );
+    let told: Vec<String> = (feed.into_iter())
+        .filter(|(_, (live, _))| *live)
+        .map(|(id, _)| id)
+        .collect();
     assert_eq!(live, told, "live by the rows, live by the feed");
 }

@@ -208,7 +208,10 @@ impl Oracle {
             Some(customer) => {
                 let kind = if customer.live { "updated" } else { "restored" };
                 customer.live = true;
-                (kind, Some(std::mem::replace(&mut customer.raw, raw.to_owned())))
+                (
+                    kind,
+                    Some(std::mem::replace(&mut customer.raw, raw.to_owned())),
+                )
             }
         };
         let pass = self.pass(pass_id);
@@ -253,7 +256,8 @@ impl Oracle {
             .map(|(id, customer)| (customer.row, id.clone()))
             .collect();
         confirmed.sort();
-        let over_percent = confirmed.len() as f64 / (live as f64) * 100.0 > rules.max_percent + 1e-9;
+        let over_percent =
+            confirmed.len() as f64 / (live as f64) * 100.0 > rules.max_percent + 1e-9;
         let empty = self.pass(pass_id).records == 0 && live > 0;
         let (sweep, held) = if unreadable {
             ("none", 0)

@@ -1,6 +1,7 @@
 //! One run of the program over the simulator, perhaps cut short, and what the oracle says that it may have left.
 
 use std::future::{Future, poll_fn};
+use std::path::Path;
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
@@ -30,13 +31,24 @@ pub(super) struct Recorder {
 }
 
 impl PageSource for Recorder {
-    async fn fetch(&mut self, cursor: Option<&Cursor>, on_wait: &(dyn Fn(&Wait) + Sync)) -> Result<Fetched, SourceError> {
+    async fn fetch(
+        &mut self,
+        cursor: Option<&Cursor>,
+        on_wait: &(dyn Fn(&Wait) + Sync),
+    ) -> Result<Fetched, SourceError> {
         let asked = cursor.map(|cursor| cursor.as_str().to_owned());
-        self.fetches.lock().unwrap().push(Fetch { asked, got: None });
+        self.fetches
+            .lock()
+            .unwrap()
+            .push(Fetch { asked, got: None });
         let fetched = self.source.fetch(cursor, on_wait).await;
         let got = fetched.as_ref().map(|fetched| GivenPage {
             records: fetched.page.records().map(str::to_owned).collect(),
-            next: fetched.page.next.as_ref().map(|cursor| cursor.as_str().to_owned()),
+            next: fetched
+                .page
+                .next
+                .as_ref()
+                .map(|cursor| cursor.as_str().to_owned()),
             bytes: fetched.bytes,
             retries: fetched.retries,
         });
@@ -58,8 +70,10 @@ pub(super) enum Interruption {
     KillAtRequest(u64),
     /// Killed when this many pages of the pass are committed.
     KillAfterPage(i64),
-    /// Killed between the end of the walk and the judgement.
-    KillBeforeFinish,
+    /// Killed between the end of the walk and the judgement, or in the latter.
+    KillAroundFinish,
+    /// The power fails while the page before this request, from 1, or the one that answers it, is being committed.
+    PowerCutInCommit(usize),
     /// Killed after it has been polled this often: anywhere.
     KillAtPoll(u32),
     /// Told to stop when its request of this number has arrived.
@@ -74,6 +88,22 @@ pub(super) enum Ended {
     Returned(Box<Outcome>),
 }
 
+/// The mirror's file, and where a power cut moves it.
+pub(super) struct Disk<'a> {
+    pub(super) path: &'a Path,
+    pub(super) copy: &'a Path,
+}
+
+impl Disk<'_> {
+    /// What is on the disk is all there is. Nobody may be writing.
+    pub(super) fn cut_power(&self) {
+        for suffix in ["", "-wal"] {
+            let name = |path: &Path| format!("{}{suffix}", path.display());
+            std::fs::copy(name(self.path), name(self.copy)).unwrap();
+        }
+    }
+}
+
 /// Runs a pass until it returns or is killed. `mutate` is what happens at [`Interruption::MutateAtRequest`].
 pub(super) async fn run(
     source: &mut Recorder,
@@ -81,16 +111,19 @@ pub(super) async fn run(
     rules: &Rules,
     simulator: &Simulator,
     interruption: Interruption,
+    disk: Disk<'_>,
     mutate: impl FnOnce(),
 ) -> Ended {
     let (publisher, mut progress) = Publisher::new();
     let (stop, stopped) = watch::channel(false);
     let requests = simulator.request_count();
+    let fetches = Arc::clone(&source.fetches);
     let mut run = pin!(pass::run(source, &mirror, rules, &publisher, stopped));
-    let returned = |result: Result<Outcome, pass::PassError>| Ended::Returned(Box::new(result.unwrap()));
+    let returned =
+        |result: Result<Outcome, pass::PassError>| Ended::Returned(Box::new(result.unwrap()));
     match interruption {
         Interruption::None => returned(run.await),
-        Interruption::KillAfterPage(_) | Interruption::KillBeforeFinish => {
+        Interruption::KillAfterPage(_) | Interruption::KillAroundFinish => {
             let reached = progress.wait_for(|progress| match interruption {
                 Interruption::KillAfterPage(page) => progress.pages >= page,
                 _ => progress.phase == Phase::Finishing,
@@ -113,7 +146,32 @@ pub(super) async fn run(
             });
             cut.await.map_or(Ended::Killed, returned)
         }
-        Interruption::KillAtRequest(number) | Interruption::StopAtRequest(number) | Interruption::MutateAtRequest(number) => {
+        Interruption::PowerCutInCommit(number) => {
+            let mut blocker = None;
+            let cut = poll_fn(|context| {
+                let polled = run.as_mut().poll(context).map(Some);
+                let fetches = fetches.lock().unwrap();
+                let Some(fetch) = fetches.get(number - 1).filter(|_| polled.is_pending()) else {
+                    return polled;
+                };
+                // From the moment of the request on nobody else can write: what is committed next isn't.
+                let blocker = blocker.get_or_insert_with(|| {
+                    let blocker = rusqlite::Connection::open(disk.path).unwrap();
+                    blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
+                    blocker
+                });
+                if fetch.got.is_none() {
+                    return polled;
+                }
+                disk.cut_power();
+                blocker.execute_batch("ROLLBACK").unwrap();
+                Poll::Ready(None)
+            });
+            cut.await.map_or(Ended::Killed, returned)
+        }
+        Interruption::KillAtRequest(number)
+        | Interruption::StopAtRequest(number)
+        | Interruption::MutateAtRequest(number) => {
             simulator.hold_request(requests + number);
             let first = tokio::select! {
                 biased;
@@ -165,14 +223,26 @@ impl Expected {
             End::Endless(_) => Self::Endless,
             End::SourceFailed(error) => Self::Failed(error.kind),
             End::Interrupted => Self::Interrupted,
-            End::Unproven(reason) => panic!("a walk from first to last page has no proof: {reason}"),
+            End::Unproven(reason) => {
+                panic!("a walk from first to last page has no proof: {reason}")
+            }
         }
     }
 }
 
 /// The states that a run's commits leave, one after the other; checks that the pass asks for what it must.
-pub(super) fn replay(before: &Oracle, fetches: &[Fetch], restart: bool, is_too_old: bool, deletions: &Deletions) -> Vec<State> {
-    let mut replay = Replay { oracle: before.clone(), states: Vec::new(), pages: 0 };
+pub(super) fn replay(
+    before: &Oracle,
+    fetches: &[Fetch],
+    restart: bool,
+    is_too_old: bool,
+    deletions: &Deletions,
+) -> Vec<State> {
+    let mut replay = Replay {
+        oracle: before.clone(),
+        states: Vec::new(),
+        pages: 0,
+    };
     replay.commit("nothing", None);
     let mut pass_id = match before.running() {
         Some(pass_id) if restart || is_too_old => {
@@ -195,7 +265,10 @@ pub(super) fn replay(before: &Oracle, fetches: &[Fetch], restart: bool, is_too_o
     }
     for fetch in fetches {
         let expected = replay.oracle.picture.passes[&pass_id].next_cursor.clone();
-        assert_eq!(fetch.asked, expected, "each page is asked for with its predecessor's cursor");
+        assert_eq!(
+            fetch.asked, expected,
+            "each page is asked for with its predecessor's cursor"
+        );
         match &fetch.got {
             None => break,
             Some(Ok(page)) => {
@@ -220,7 +293,10 @@ pub(super) fn replay(before: &Oracle, fetches: &[Fetch], restart: bool, is_too_o
             }
             Some(Err(error)) if error.kind == FailureKind::CursorRejected => {
                 replay.oracle.end(pass_id, "failed");
-                replay.commit("the second rejected cursor", Some(Expected::Failed(error.kind)));
+                replay.commit(
+                    "the second rejected cursor",
+                    Some(Expected::Failed(error.kind)),
+                );
             }
             Some(Err(error)) => {
                 replay.oracle.interrupt(pass_id, error.retries);

@@ -22,7 +22,11 @@ impl Tree {
             Some(b'{') => {
                 let members: BTreeMap<String, &RawValue> = serde_json::from_str(text).unwrap();
                 let members = members.into_iter();
-                Self::Object(members.map(|(key, raw)| (key, Self::read(raw.get()))).collect())
+                Self::Object(
+                    members
+                        .map(|(key, raw)| (key, Self::read(raw.get())))
+                        .collect(),
+                )
             }
             Some(b'[') => {
                 let items: Vec<&RawValue> = serde_json::from_str(text).unwrap();

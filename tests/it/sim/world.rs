@@ -48,18 +48,59 @@ const BAD: [&str; 9] = [
 fn value(random: &mut Rng, key: &str) -> String {
     let n = random.u32(0..6);
     let texts: &[String] = &match key {
-        "name" => vec![format!("\"Name {n}\""), "\"Åsa \\\"山\\\" 🎉\"".into(), "\"\\ud83c\\udf89\\/\"".into(), "\"\\udfff\"".into(), "null".into(), "1.50".into()],
-        "referenceId" => vec![format!("\"ref-{n}\""), "\"\"".into(), "null".into(), "12.50".into()],
-        "contact" => vec![format!(r#"{{"email":"a{n}@example.com","msisdn":"+4670{n}"}}"#), "{}".into(), "null".into(), "7".into()],
-        "billing" => vec![format!(r#"{{"autoPay":true,"address":{{"zip":"0{n}","street1":null}}}}"#), r#"{"autoPay":false}"#.into(), r#"{"autoPay":"yes","address":[]}"#.into()],
-        "users" => vec![format!(r#"[{{"userId":"u{n}","name":"U","role":"OWNER"}},{{"userId":"v"}}]"#), format!(r#"[{{"userId":"u","name":"A"}},{{"userId":"u","name":"B{n}"}}]"#), "[1,{\"userId\":2}]".into(), "[]".into(), "{}".into()],
-        "metadata" => vec![format!(r#"{{"a":{n}.10,"b":{{"x/y":[{n},2],"m~n":null}}}}"#), r#"{"big":9223372036854775808,"huge":1e400}"#.into(), r#"{"big":9223372036854775807,"huge":1E400}"#.into(), "{}".into(), "[1]".into()],
+        "name" => vec![
+            format!("\"Name {n}\""),
+            "\"Åsa \\\"山\\\" 🎉\"".into(),
+            "\"\\ud83c\\udf89\\/\"".into(),
+            "\"\\udfff\"".into(),
+            "null".into(),
+            "1.50".into(),
+        ],
+        "referenceId" => vec![
+            format!("\"ref-{n}\""),
+            "\"\"".into(),
+            "null".into(),
+            "12.50".into(),
+        ],
+        "contact" => vec![
+            format!(r#"{{"email":"a{n}@example.com","msisdn":"+4670{n}"}}"#),
+            "{}".into(),
+            "null".into(),
+            "7".into(),
+        ],
+        "billing" => vec![
+            format!(r#"{{"autoPay":true,"address":{{"zip":"0{n}","street1":null}}}}"#),
+            r#"{"autoPay":false}"#.into(),
+            r#"{"autoPay":"yes","address":[]}"#.into(),
+        ],
+        "users" => vec![
+            format!(r#"[{{"userId":"u{n}","name":"U","role":"OWNER"}},{{"userId":"v"}}]"#),
+            format!(r#"[{{"userId":"u","name":"A"}},{{"userId":"u","name":"B{n}"}}]"#),
+            "[1,{\"userId\":2}]".into(),
+            "[]".into(),
+            "{}".into(),
+        ],
+        "metadata" => vec![
+            format!(r#"{{"a":{n}.10,"b":{{"x/y":[{n},2],"m~n":null}}}}"#),
+            r#"{"big":9223372036854775808,"huge":1e400}"#.into(),
+            r#"{"big":9223372036854775807,"huge":1E400}"#.into(),
+            "{}".into(),
+            "[1]".into(),
+        ],
         _ => vec![format!("{n}"), "[[],[[1.0]]]".into(), "\"\\u0000\"".into()],
     };
     pick(random, texts)
 }
 
-const KEYS: [&str; 7] = ["name", "referenceId", "contact", "billing", "users", "metadata", "newField"];
+const KEYS: [&str; 7] = [
+    "name",
+    "referenceId",
+    "contact",
+    "billing",
+    "users",
+    "metadata",
+    "newField",
+];
 
 impl Person {
     fn new(random: &mut Rng, number: usize) -> Self {
@@ -79,13 +120,19 @@ impl Person {
             // Of a duplicate key the last counts.
             members.push(("name", "\"Twice\"".to_owned()));
         }
-        let mut person = Self { members, text: String::new() };
+        let mut person = Self {
+            members,
+            text: String::new(),
+        };
         person.write(random, false);
         person
     }
 
     fn bad(random: &mut Rng) -> Self {
-        Self { members: Vec::new(), text: pick(random, &BAD).to_owned() }
+        Self {
+            members: Vec::new(),
+            text: pick(random, &BAD).to_owned(),
+        }
     }
 
     /// Writes the record anew: the same value, in another order if `shuffled`.
@@ -94,9 +141,15 @@ impl Person {
         if distinct.len() == self.members.len() && shuffled {
             random.shuffle(&mut self.members);
         }
-        let space = if shuffled { pick(random, &["", " ", "\n  "]) } else { "" };
+        let space = if shuffled {
+            pick(random, &["", " ", "\n  "])
+        } else {
+            ""
+        };
         let members = self.members.iter();
-        let members: Vec<String> = members.map(|(key, value)| format!("{space}\"{key}\":{space}{value}")).collect();
+        let members: Vec<String> = members
+            .map(|(key, value)| format!("{space}\"{key}\":{space}{value}"))
+            .collect();
         if !self.members.is_empty() {
             self.text = format!("{{{}{space}}}", members.join(","));
         }
@@ -116,17 +169,34 @@ impl World {
     pub(super) fn new(random: &mut Rng) -> Self {
         let count = random.usize(0..=80);
         if random.u32(0..3) == 0 {
-            let rates = Rates { changed: 0.2, deleted: 0.06, added: 0.05 };
-            return Self::Seeded(Listing::Seeded { seed: random.u64(..), count: count as u64, day: 1, rates });
+            let rates = Rates {
+                changed: 0.2,
+                deleted: 0.06,
+                added: 0.05,
+            };
+            return Self::Seeded(Listing::Seeded {
+                seed: random.u64(..),
+                count: count as u64,
+                day: 1,
+                rates,
+            });
         }
-        let listed = (0..count).map(|number| Person::new(random, number)).collect();
-        Self::Explicit { listed, gone: Vec::new(), born: count }
+        let listed = (0..count)
+            .map(|number| Person::new(random, number))
+            .collect();
+        Self::Explicit {
+            listed,
+            gone: Vec::new(),
+            born: count,
+        }
     }
 
     pub(super) fn listing(&self) -> Listing {
         match self {
             Self::Seeded(listing) => listing.clone(),
-            Self::Explicit { listed, .. } => Listing::explicit(listed.iter().map(|person| person.text.clone())),
+            Self::Explicit { listed, .. } => {
+                Listing::explicit(listed.iter().map(|person| person.text.clone()))
+            }
         }
     }
 
@@ -153,7 +223,9 @@ impl World {
                     listed.insert(at, back);
                 }
                 14 => random.shuffle(listed),
-                15 => listed.iter_mut().for_each(|person| person.write(random, true)),
+                15 => listed
+                    .iter_mut()
+                    .for_each(|person| person.write(random, true)),
                 16 if random.bool() => listed.insert(at, Person::bad(random)),
                 17 if !listed.is_empty() => {
                     let mut twin = listed[any].clone();
@@ -164,7 +236,9 @@ impl World {
                 }
                 18 => {
                     let share = pick(random, &[2, 4, 10, 100]);
-                    let (out, stay) = std::mem::take(listed).into_iter().partition(|_| random.u32(0..10) < share);
+                    let (out, stay) = std::mem::take(listed)
+                        .into_iter()
+                        .partition(|_| random.u32(0..10) < share);
                     *listed = stay;
                     gone.extend::<Vec<Person>>(out);
                 }
@@ -209,18 +283,47 @@ pub(super) const KEY: &str = "the-key-of-the-simulation";
 pub(super) fn fault(random: &mut Rng) -> FaultPlan {
     let rows = random.u64(1..4);
     let fault = match random.u32(0..38) {
-        0..3 => Fault::Status { status: pick(random, &[500, 502, 503, 504, 408, 425]), wait: None },
-        3 => Fault::Status { status: 429, wait: None },
-        4 => Fault::Status { status: 429, wait: Some(WaitHint::RetryAfter(0)) },
+        0..3 => Fault::Status {
+            status: pick(random, &[500, 502, 503, 504, 408, 425]),
+            wait: None,
+        },
+        3 => Fault::Status {
+            status: 429,
+            wait: None,
+        },
+        4 => Fault::Status {
+            status: 429,
+            wait: Some(WaitHint::RetryAfter(0)),
+        },
         // Longer than any pass here waits: it ends at once.
-        5 => Fault::Status { status: pick(random, &[429, 503]), wait: Some(pick(random, &[
-            WaitHint::RetryAfter(600), WaitHint::RetryAfterDate(600), WaitHint::RateLimitReset(600), WaitHint::RateLimitResetEpoch(600),
-        ])) },
-        6 => Fault::Status { status: pick(random, &[400, 401, 403, 404, 418, 501]), wait: None },
-        7 => Fault::Html { status: pick(random, &[200, 502, 503]) },
-        8 | 9 => Fault::TooLarge { above: random.u64(0..8) },
-        10 | 11 => Fault::RejectCursor { status: pick(random, &[400, 404, 410, 422]) },
-        12 => Fault::Redirect { to: "https://example.com/login".to_owned() },
+        5 => Fault::Status {
+            status: pick(random, &[429, 503]),
+            wait: Some(pick(
+                random,
+                &[
+                    WaitHint::RetryAfter(600),
+                    WaitHint::RetryAfterDate(600),
+                    WaitHint::RateLimitReset(600),
+                    WaitHint::RateLimitResetEpoch(600),
+                ],
+            )),
+        },
+        6 => Fault::Status {
+            status: pick(random, &[400, 401, 403, 404, 418, 501]),
+            wait: None,
+        },
+        7 => Fault::Html {
+            status: pick(random, &[200, 502, 503]),
+        },
+        8 | 9 => Fault::TooLarge {
+            above: random.u64(0..8),
+        },
+        10 | 11 => Fault::RejectCursor {
+            status: pick(random, &[400, 404, 410, 422]),
+        },
+        12 => Fault::Redirect {
+            to: "https://example.com/login".to_owned(),
+        },
         13 => Fault::EchoKey,
         14 => Fault::Stall,
         15 | 16 => Fault::Reset,
@@ -228,7 +331,9 @@ pub(super) fn fault(random: &mut Rng) -> FaultPlan {
         18 | 19 => Fault::Truncate,
         20 => Fault::Malformed,
         21 => Fault::WrongShape,
-        22 => Fault::HugeBody { bytes: 2 * RESPONSE_BYTES_MAX },
+        22 => Fault::HugeBody {
+            bytes: 2 * RESPONSE_BYTES_MAX,
+        },
         23 => Fault::SameCursor,
         24 => Fault::Cycle,
         25 | 26 => Fault::Duplicate,
@@ -242,7 +347,10 @@ pub(super) fn fault(random: &mut Rng) -> FaultPlan {
         _ => Fault::Latency(Duration::from_millis(1)),
     };
     // These can keep a walk from ever ending, or take long: bounded.
-    let bounded = matches!(fault, Fault::Shift { .. } | Fault::Duplicate | Fault::EmptyPage | Fault::Stall | Fault::StallBody);
+    let bounded = matches!(
+        fault,
+        Fault::Shift { .. } | Fault::Duplicate | Fault::EmptyPage | Fault::Stall | Fault::StallBody
+    );
     match random.u32(0..10) {
         0 | 1 if !bounded => fault.always(),
         2 if !bounded => fault.at_rate(0.15),
