@@ -275,6 +275,14 @@ impl Oracle {
             self.delete(pass_id, confirmed);
             ("done", 0)
         };
+        // Who came in good order, and not as a bad record as well, has no bad records any more.
+        let bad = self.picture.quarantine.values();
+        let bad = bad.filter(|bad| bad.pass_id == pass_id);
+        let bad: BTreeSet<_> = bad.filter_map(|bad| bad.customer_id.clone()).collect();
+        self.picture.quarantine.retain(|_, old| {
+            (old.customer_id.as_ref())
+                .is_none_or(|id| bad.contains(id) || !self.walk.seen.contains(id))
+        });
         let pass = self.pass(pass_id);
         sweep.clone_into(&mut pass.sweep);
         "complete".clone_into(&mut pass.state);
