@@ -119,8 +119,14 @@ pub(super) async fn run(
     let requests = simulator.request_count();
     let fetches = Arc::clone(&source.fetches);
     let mut run = pin!(pass::run(source, &mirror, rules, &publisher, stopped));
-    let returned =
-        |result: Result<Outcome, pass::PassError>| Ended::Returned(Box::new(result.unwrap()));
+    let returned = |result: Result<Outcome, pass::PassError>| {
+        Ended::Returned(Box::new(result.unwrap_or_else(|error| {
+            panic!(
+                "{error}, in a run with {interruption:?}, {:?}",
+                fetches.lock().unwrap()
+            )
+        })))
+    };
     match interruption {
         Interruption::None => returned(run.await),
         Interruption::KillAfterPage(_) | Interruption::KillAroundFinish => {

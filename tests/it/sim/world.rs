@@ -181,6 +181,11 @@ impl World {
                 rates,
             });
         }
+        Self::explicit(random, count)
+    }
+
+    /// Customers of all kinds that the documentation knows, and a few that it doesn't.
+    pub(super) fn explicit(random: &mut Rng, count: usize) -> Self {
         let listed = (0..count)
             .map(|number| Person::new(random, number))
             .collect();
