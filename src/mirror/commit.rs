@@ -80,7 +80,6 @@ impl Mirror {
                 },
                 seen: Vec::with_capacity(page.len()),
                 expected_row,
-                some_to_heal: quarantine::holds_customers(tx)?,
             };
             for (index, raw) in page.records().enumerate() {
                 writer.write_record(raw, page.foreign_bytes(index))?;
@@ -130,8 +129,6 @@ struct PageWriter<'a> {
     commit: PageCommit,
     seen: Vec<i64>,
     expected_row: i64,
-    /// Whether the quarantine holds records of known customers, who may be on this page and well again.
-    some_to_heal: bool,
 }
 
 impl PageWriter<'_> {
@@ -166,8 +163,6 @@ impl PageWriter<'_> {
             for pointer in read.customer.drift {
                 *self.commit.drift.entry(pointer).or_default() += 1;
             }
-        } else if self.some_to_heal {
-            quarantine::heal_row(self.connection, row_id)?;
         }
         Ok(())
     }
@@ -185,12 +180,11 @@ impl PageWriter<'_> {
             seed: self.seed,
         };
         let customer_id = quarantine::set_apart(self.connection, raw, reason, foreign, place)?;
-        if let Some(customer_id) = customer_id {
-            self.some_to_heal = true;
-            if let Some(row_id) = rows::row_of(self.connection, &customer_id)? {
-                self.seen.push(row_id);
-                self.expected_row = row_id + 1;
-            }
+        if let Some(customer_id) = customer_id
+            && let Some(row_id) = rows::row_of(self.connection, &customer_id)?
+        {
+            self.seen.push(row_id);
+            self.expected_row = row_id + 1;
         }
         Ok(())
     }

@@ -39,6 +39,7 @@ impl Mirror {
                 "UPDATE passes SET state = 'complete', finished_at = ?2, deleted = ?3, sweep = ?4, error = NULL WHERE pass_id = ?1",
                 (pass_id, stamp.now, deleted as i64, state.as_str()),
             )?;
+            quarantine::heal_listed(tx, pass_id)?;
             tx.execute("DELETE FROM pass_pages", [])?;
             if let Some(keep) = changes.keep {
                 forget_changes(tx, keep, now)?;

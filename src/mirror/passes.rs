@@ -105,14 +105,16 @@ impl Mirror {
                     |row| row.get(0),
                 )
                 .optional()?;
-            let cursor_age = committed_at
-                .and_then(|text| parse_timestamp(&text))
-                .and_then(|at| now.signed_duration_since(at).to_std().ok());
             let standing = match pass.next_cursor.and_then(Cursor::new) {
                 Some(cursor) => Standing::At(cursor),
                 None if pass.pages > 0 => Standing::Walked,
                 None => Standing::First,
             };
+            // Without a cursor there is nothing to grow old: a walk at its end can be judged at any time.
+            let cursor_age = committed_at
+                .filter(|_| matches!(standing, Standing::At(_)))
+                .and_then(|text| parse_timestamp(&text))
+                .and_then(|at| now.signed_duration_since(at).to_std().ok());
             Ok(Some(Checkpoint {
                 pass_id: pass.pass_id,
                 standing,

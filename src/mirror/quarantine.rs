@@ -6,7 +6,7 @@ use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 use super::rows::{self, Stamp, Standing};
-use super::{Mirror, Result, add_to_counts};
+use super::{Mirror, Result, add_to_counts, sweep};
 use crate::json::{Kind, Node};
 use crate::model::{Timestamp, format_timestamp};
 
@@ -88,21 +88,26 @@ pub(super) fn heal(connection: &Connection, customer_id: &str) -> rusqlite::Resu
         .map(drop)
 }
 
-/// The same for a customer who is as the mirror has them.
-pub(super) fn heal_row(connection: &Connection, row_id: i64) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(
-            "DELETE FROM quarantine WHERE customer_id = (SELECT customer_id FROM customers WHERE row_id = ?1)",
-        )?
-        .execute([row_id])
-        .map(drop)
-}
-
-/// Whether a quarantined record has a customerId.
-pub(super) fn holds_customers(connection: &Connection) -> rusqlite::Result<bool> {
-    connection
-        .prepare_cached("SELECT 1 FROM quarantine WHERE customer_id IS NOT NULL LIMIT 1")?
-        .exists([])
+/// Drops what is quarantined of customers that a complete walk listed in good order, changed or not.
+pub(super) fn heal_listed(connection: &Connection, pass_id: i64) -> rusqlite::Result<()> {
+    sweep::each_window(connection, |seen, start, end| {
+        // A customer that this pass met as a bad record, too, stays: that is why it counts as seen, or half of why.
+        let healed: Vec<i64> = connection
+            .prepare_cached(
+                // CROSS JOIN: the quarantine is the small one.
+                "SELECT id, row_id FROM quarantine AS old CROSS JOIN customers USING (customer_id)
+                 WHERE row_id >= ?1 AND row_id < ?2 AND NOT EXISTS (
+                   SELECT 1 FROM quarantine AS new WHERE new.customer_id = old.customer_id AND new.pass_id = ?3)",
+            )?
+            .query_map([start, end, pass_id], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .filter(|row| row.as_ref().map_or(true, |(_, row_id)| seen.contains(*row_id)))
+            .map(|row| row.map(|(id, _)| id))
+            .collect::<rusqlite::Result<_>>()?;
+        let mut heal = connection.prepare_cached("DELETE FROM quarantine WHERE id = ?1")?;
+        healed
+            .into_iter()
+            .try_for_each(|id| heal.execute([id]).map(drop))
+    })
 }
 
 /// How many records of this pass have no readable customerId.

@@ -475,9 +475,11 @@ fn plain_http_uses_no_proxy() {
 async fn plain_http_uses_no_proxy_child() {
     let server = ScriptedServer::start([page(1, None), page(1, None)]).await;
     let mut api = api(&server);
-    fetch(&mut source_for(&api), None).await.0.unwrap();
+    let mut source = source_with(&api, Duration::ZERO).unwrap();
+    fetch(&mut source, None).await.0.unwrap();
     api.base_url.set_host(Some("localhost")).unwrap();
-    fetch(&mut source_for(&api), None).await.0.unwrap();
+    let mut source = source_with(&api, Duration::ZERO).unwrap();
+    fetch(&mut source, None).await.0.unwrap();
     if std::env::var_os("SSL_CERT_FILE").is_some_and(|file| file == "/nonexistent") {
         api.base_url = Url::parse("https://localhost").unwrap();
         let result = source_with(&api, MOMENT);

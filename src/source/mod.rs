@@ -1,4 +1,7 @@
 //! Where the pages come from: one trait, and its one implementation over HTTP.
+//!
+//! `http` is the retry loop, `listing` one request, `client` how it is sent. What they decide by is pure: `classify` and
+//! `trial` (what a failure leads to), `backoff`, `headers` (what the server says about waiting), `page_size`, `message`.
 
 mod backoff;
 mod classify;

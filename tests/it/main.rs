@@ -18,5 +18,6 @@ mod readers;
 mod records;
 mod resume;
 mod secrets;
+mod sim;
 mod support;
 mod sweep;
