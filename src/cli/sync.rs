@@ -21,9 +21,9 @@ Examples:
   customer-mirror --config ./config.toml sync --json
   customer-mirror sync --dry-run       what would change? Writes nothing.
 
-Exit status: 0 complete; 65 complete, but the deletions are held (see `customer-mirror deletions`), or with --strict a
-record was quarantined; 69 API unavailable, run again to go on; 75 another process writes to the mirror; 76 the server
-breaks the protocol; 77 API key refused; 78 configuration; 130 or 143 interrupted, run again to go on.")]
+Exit status: 0 complete; 65 complete, but the deletions are held (see `customer-mirror deletions`), or with --strict a \
+record was quarantined; 69 API unavailable, run again to go on; 75 another process writes to the mirror; 76 the server breaks \
+the protocol; 77 API key refused; 78 configuration; 130 or 143 interrupted, run again to go on.")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(super) struct Arguments {
     /// Begin at the first page, even if an interrupted pass could go on

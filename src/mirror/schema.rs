@@ -64,7 +64,7 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(sqlite)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(sqlite)?;
-    if recognise(&connection, path)? == 0 {
+    if recognise(&connection, path).map_err(as_reader)? == 0 {
         // A mirror whose very first `sync` did not get far.
         return Err(MirrorError::Missing {
             path: path.to_owned(),
@@ -72,6 +72,20 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Connection> {
     }
     harden(&connection).map_err(sqlite)?;
     Ok(connection)
+}
+
+/// A reader that lacks permissions must not be told about writing.
+fn as_reader(error: MirrorError) -> MirrorError {
+    match error {
+        MirrorError::NotWritable { path, .. } => MirrorError::NotReadable {
+            path,
+            reason:
+                "nobody has it open now, and to open it first takes write access to its folder, \
+                     for SQLite's -shm file; read it as its owner, or while a pass is under way"
+                    .to_owned(),
+        },
+        other => other,
+    }
 }
 
 /// An empty mirror in memory, for a preview where there is no file yet.
@@ -131,8 +145,9 @@ fn harden(connection: &Connection) -> rusqlite::Result<()> {
 
 /// Makes the indexes on `customers` that are not there yet.
 pub(super) fn ensure_indexes(connection: &Connection) -> rusqlite::Result<()> {
-    // The cache's size is the sort's, too.
+    // The cache's size is the sort's, too; and what the walk cached gives its memory to the sort.
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    connection.execute_batch("PRAGMA shrink_memory")?;
     connection.execute_batch(INDEXES)
 }
 
