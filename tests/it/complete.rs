@@ -66,7 +66,9 @@ async fn a_circle_through_a_restart_is_found() {
 #[tokio::test]
 async fn a_walk_without_a_proven_end_never_sweeps(#[case] fault: FaultPlan, #[case] status: i32) {
     let mut bench = with_absences().await;
-    bench.set("retry.max_elapsed", "\"200ms\"");
+    if status == 69 {
+        bench.set("retry.max_elapsed", "\"200ms\"");
+    }
     bench.sim.push_fault(fault.forever());
     for _ in 0..2 {
         let run = bench.sync().await;
@@ -123,4 +125,40 @@ async fn rows_that_move_and_come_twice_are_mirrored_once() {
     assert!(report["records"].as_i64() > Some(60), "{report}");
     assert_eq!(report["created"], 60);
     bench.assert_mirrors();
+}
+
+#[rstest]
+#[case::a_page_is_missing("DELETE FROM pass_pages WHERE page = 2")]
+#[case::the_first_page_is_missing("DELETE FROM pass_pages WHERE page = 1")]
+#[case::the_chain_is_broken("UPDATE pass_pages SET next_cursor = NULL WHERE page = 1")]
+#[tokio::test]
+async fn a_walk_whose_record_is_damaged_proves_nothing(#[case] damage: &str) {
+    let bench = with_absences().await;
+    let request = bench.sim.request_count() + 4;
+    bench.sync_stopped_at_request(request).await;
+    bench.db_to_write().execute_batch(damage).unwrap();
+    let run = bench.sync().await;
+    run.exits(70).says(&["proven", "nothing was deleted"]);
+    assert_eq!(run.report()["state"], "failed");
+    assert_eq!(bench.live().len(), 50);
+    assert_next_pass_sweeps(&bench).await;
+}
+
+#[tokio::test]
+async fn freshness_tells_of_complete_passes_only() {
+    let bench = Bench::of(customers(1..=50)).await;
+    let freshness =
+        "SELECT ifnull(pass_id, '-') || ' ' || ifnull(finished_at, '-') FROM mirror_freshness";
+    bench.sync_stopped_at_request(3).await;
+    assert_eq!(bench.column::<String>(freshness), ["- -"]);
+    bench.sim.push_fault(Fault::Cycle.on_page(4));
+    bench.sync().await.exits(76);
+    assert_eq!(bench.column::<String>(freshness), ["- -"]);
+
+    let report = bench.synced().await;
+    let fresh = format!("2 {}", report["finished_at"].as_str().unwrap());
+    assert_eq!(bench.column::<String>(freshness), [fresh.as_str()]);
+    bench.sim.push_fault(Fault::Cycle.on_page(3));
+    bench.sync().await.exits(76);
+    assert_eq!(bench.column::<String>(freshness), [fresh.as_str()]);
 }

@@ -78,7 +78,8 @@ async fn the_first_page_has_as_many_tries() {
         &bench,
         "503@page=1 reset@page=1 429@page=1 html-200@page=1 stall@page=1 413@page=1",
     );
-    assert_eq!(bench.synced().await["retries"], 6);
+    let report = bench.synced().await;
+    assert!(report["retries"].as_i64() >= Some(6), "{report}");
     bench.assert_mirrors();
 }
 
@@ -110,7 +111,7 @@ async fn a_storm_of_faults_is_got_over() {
 #[case("echo-key", 77, &["401", "[key]"])]
 #[case("redirect=https://example.com/elsewhere?a=b", 76, &["302", "example.com/elsewhere", "redirect"])]
 #[case("html-200", 76, &["200", "HTML"])]
-#[case("502-html", 69, &["502"])]
+#[case("502-html", 69, &["502", "retry.max_elapsed"])]
 #[case("malformed", 76, &["JSON"])]
 #[case("wrong-shape", 76, &["pagination"])]
 #[tokio::test]
@@ -120,11 +121,15 @@ async fn a_fault_that_stays_has_its_exit_status(
     #[case] said: &[&str],
 ) {
     let mut bench = five_pages().await;
-    bench
-        .set("api.request_timeout", "\"100ms\"")
-        .set("api.max_response_bytes", "100000")
-        .set("retry.max_elapsed", "\"400ms\"");
+    bench.set("api.max_response_bytes", "100000");
     bench.sync_stopped_at_request(3).await;
+    // Short only where it is what ends the pass, so that a slow machine changes nothing.
+    if said.contains(&"retry.max_elapsed") {
+        bench.set("retry.max_elapsed", "\"300ms\"");
+    }
+    if fault == "stall" {
+        bench.set("api.request_timeout", "\"50ms\"");
+    }
     order(&bench, &format!("{fault}@times=always"));
     let run = bench.run(&["-q", "sync", "--json"]).await;
     run.exits(status)
@@ -168,11 +173,7 @@ async fn a_key_that_is_not_accepted_any_more_keeps_the_checkpoint() {
 async fn a_server_that_is_not_there_is_unavailable() {
     let mut bench = five_pages().await;
     bench.set("retry.max_elapsed", "\"50ms\"");
-    // A port that nobody listens on.
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
-    bench.set("api.base_url", &format!("\"http://{address}\""));
+    bench.set("api.base_url", "\"http://127.0.0.1:1\""); // a port that nobody listens on
     bench
         .run(&["-q", "sync"])
         .await

@@ -57,10 +57,11 @@ async fn read_during(bench: &Bench, sql: &'static str, work: impl Future<Output 
     let db = impatient(bench);
     let is_over = Arc::new(AtomicBool::new(false));
     let seen = Arc::clone(&is_over);
+    let read = move || db.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    let mut numbers = vec![read()];
     let reader = tokio::task::spawn_blocking(move || {
-        let mut numbers = Vec::new();
         while !seen.load(Ordering::Relaxed) {
-            let number = db.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+            let number = read();
             if numbers.last() != Some(&number) {
                 numbers.push(number);
             }

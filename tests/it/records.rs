@@ -370,3 +370,107 @@ async fn a_reference_id_of_two_live_customers_is_a_conflict() {
     bench.synced().await;
     assert_eq!(bench.column::<String>(conflicts), [""; 0]);
 }
+
+#[tokio::test]
+async fn the_order_of_the_listing_changes_nothing() {
+    let bench = Bench::of(Listing::seeded(43, 60)).await;
+    bench.synced().await;
+    let mut records = bench.sim.listing().iter().collect::<Vec<_>>();
+    records.reverse();
+    records.rotate_left(17);
+    bench.set_records(records);
+    bench.db_to_write().execute_batch(UNTOUCHABLE).unwrap();
+    assert_eq!(bench.synced().await["unchanged"], 60);
+    bench.assert_mirrors();
+}
+
+#[tokio::test]
+async fn ids_that_look_alike_are_different_customers() {
+    let ids = [
+        "a",
+        "A",
+        " a",
+        "a ",
+        "é",
+        "e\u{301}",
+        "1",
+        "01",
+        "1.0",
+        "null",
+        "a\u{200b}",
+    ];
+    let bench = Bench::of(Listing::explicit(ids.map(|id| customer(id, "")))).await;
+    assert_eq!(bench.synced().await["created"], ids.len());
+    bench.assert_mirrors();
+    assert_eq!(bench.synced().await["unchanged"], ids.len());
+}
+
+#[tokio::test]
+async fn of_a_customer_that_comes_twice_the_last_counts() {
+    let named = |name: &str| customer("c1", &format!(r#","name":"{name}""#));
+    let mut records = vec![named("A")];
+    records.extend(customers(2..=30).iter());
+    records.push(named("B"));
+    let bench = Bench::of(Listing::explicit(records)).await;
+    let report = bench.synced().await;
+    assert_eq!(
+        (&report["created"], &report["updated"]),
+        (&30.into(), &1.into())
+    );
+    bench.assert_mirrors();
+}
+
+#[tokio::test]
+async fn changes_are_kept_for_as_long_as_configured() {
+    let mut bench = Bench::of(customers(1..=20)).await;
+    bench.set("changes.keep", "\"30d\"");
+    bench.synced().await;
+    let age = "UPDATE customer_changes SET changed_at = '2001-01-01T00:00:00.000Z' WHERE seq <= 15";
+    bench.db_to_write().execute_batch(age).unwrap();
+    bench.sim.set_listing(customers(1..=21));
+    bench.synced().await;
+    let seqs = bench.column::<i64>("SELECT seq FROM customer_changes ORDER BY seq");
+    assert_eq!(seqs, (16..=21).collect::<Vec<_>>());
+
+    bench
+        .db_to_write()
+        .execute_batch("UPDATE customer_changes SET changed_at = '2001-01-01T00:00:00.000Z'")
+        .unwrap();
+    bench.synced().await;
+    bench.sim.set_listing(customers(1..=22));
+    bench.synced().await;
+    // A number is never given again: whoever follows the feed misses nothing.
+    assert_eq!(
+        bench.column::<i64>("SELECT seq FROM customer_changes"),
+        [22]
+    );
+
+    bench.set("changes.keep", "\"never\"");
+    bench
+        .db_to_write()
+        .execute_batch("UPDATE customer_changes SET changed_at = '2001-01-01T00:00:00.000Z'")
+        .unwrap();
+    bench.synced().await;
+    assert_eq!(
+        bench.column::<i64>("SELECT seq FROM customer_changes"),
+        [22]
+    );
+}
+
+#[tokio::test]
+async fn quarantined_records_can_be_tried_again() {
+    let bench = Bench::of(Listing::explicit(["7", "{}"])).await;
+    bench.synced().await;
+    let retry = || {
+        let retried = bench.mirror().retry_quarantine(chrono::Utc::now()).unwrap();
+        (retried.mirrored, retried.remaining)
+    };
+    assert_eq!(retry(), (0, 2));
+    // What a newer version may come to understand.
+    let mend = r#"UPDATE quarantine SET raw = '{"customerId":"c7"}' WHERE raw = '7'"#;
+    bench.db_to_write().execute_batch(mend).unwrap();
+    assert_eq!(retry(), (1, 1));
+    assert_eq!(bench.live(), ["c7"]);
+    assert_eq!(bench.quarantine(), ["- pass 1 page 1"]);
+    assert_sound(&bench.db());
+}
