@@ -57,7 +57,7 @@ pub struct Absences {
     pub live: u64,
     /// Live customers that were not listed in as many consecutive complete passes as it takes, this one included.
     pub confirmed: u64,
-    /// Whether the pass listed any customer that the mirror knows as live.
+    /// Whether the pass listed anything at all.
     pub saw_any: bool,
     /// Records without a readable customerId; any absent customer may be one of them.
     pub unreadable: u64,

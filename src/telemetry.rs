@@ -15,7 +15,12 @@ pub fn start(
     quiet: bool,
     writer: impl for<'a> MakeWriter<'a> + Send + Sync + 'static,
 ) {
+    let terminal = std::io::stderr().is_terminal();
     let mut level = LevelFilter::from_level(log.level);
+    if terminal && log.format == LogFormat::Auto {
+        // Whoever looks on sees the progress bar and the report; a warning is news all the same.
+        level = level.min(LevelFilter::WARN);
+    }
     for _ in 0..verbose {
         level = match level {
             LevelFilter::ERROR => LevelFilter::WARN,
@@ -29,7 +34,6 @@ pub fn start(
     }
     // Only this program's own events: what the libraries log (headers among it) stays out.
     let filter = tracing_subscriber::filter::Targets::new().with_target("customer_mirror", level);
-    let terminal = std::io::stderr().is_terminal();
     let color = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let layer = fmt::layer()
         .with_writer(writer)
@@ -38,6 +42,9 @@ pub fn start(
     let registry = tracing_subscriber::registry();
     let started = match log.format {
         LogFormat::Json => registry.with(layer.json().with_filter(filter)).try_init(),
+        LogFormat::Auto if terminal => registry
+            .with(layer.compact().without_time().with_filter(filter))
+            .try_init(),
         LogFormat::Auto | LogFormat::Text | LogFormat::Journald => registry
             .with(layer.compact().with_filter(filter))
             .try_init(),

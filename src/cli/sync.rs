@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::output::{bytes, count, print as print_text, span};
+use anstyle::Style;
+
+use super::output::{Screen, Sheet, bytes, count, plural, print as print_text, span};
 use super::progress::Display;
 use super::signals::Signals;
 use super::{Context, Exit, Failure};
@@ -163,21 +165,22 @@ fn print(report: &PassReport, json: bool) -> Result<(), Failure> {
     let text = if json {
         serde_json::to_string(report).map_err(|error| Failure::new(Exit::Bug, error.to_string()))?
     } else {
-        describe(report)
+        return print_text(&describe(report));
     };
     print_text(&format!("{text}\n"))
 }
 
-/// The report for a person: a headline, what changed, what it took. Fits 40 columns by its line breaks.
+/// The report for a person: a headline, what changed, what it took.
 fn describe(report: &PassReport) -> String {
     let state = match report.state {
         PassState::Running => "not finished",
         other => other.as_str(),
     };
-    let took = match (
+    let times = (
         parse_timestamp(&report.started_at),
         report.finished_at.as_deref().and_then(parse_timestamp),
-    ) {
+    );
+    let took = match times {
         (Some(from), Some(to)) => to
             .signed_duration_since(from)
             .to_std()
@@ -186,39 +189,44 @@ fn describe(report: &PassReport) -> String {
         _ => String::new(),
     };
     let sweep = match report.sweep {
-        SweepState::Held => "  (more are held)",
+        SweepState::Held => " (more are held, see below)",
         SweepState::None if report.state == PassState::Complete => {
-            "  (not judged: a record's customerId is unreadable)"
+            " (not judged: a record's customerId is unreadable)"
         }
         _ => "",
     };
-    let mut lines = vec![
-        format!(
-            "pass {} {state}{took}: {} records on {} pages",
+    let mut sheet = Sheet::new(Screen::of_stdout(), 9);
+    sheet.paragraph(
+        Style::new().bold(),
+        &format!(
+            "pass {} {state}{took}: {} on {}",
             report.pass_id,
-            count(report.records),
-            count(report.pages)
+            plural(report.records, "record", "records"),
+            plural(report.pages, "page", "pages")
         ),
-        format!(
-            "  created {}, updated {}, restored {}, unchanged {}",
+    );
+    sheet.field(
+        "customers",
+        &format!(
+            "created {}, updated {}, restored {}, unchanged {}, deleted {}{sweep}",
             count(report.created),
             count(report.updated),
             count(report.restored),
-            count(report.unchanged)
+            count(report.unchanged),
+            count(report.deleted)
         ),
-        format!("  deleted {}{sweep}", count(report.deleted)),
-        format!(
-            "  quarantined {}, retries {}, resumed {}, {} received",
+    );
+    sheet.field(
+        "walk",
+        &format!(
+            "quarantined {}, retries {}, resumed {}, received {}",
             count(report.quarantined),
             count(report.retries),
             count(report.resumed),
             bytes(report.bytes.max(0) as u64)
         ),
-    ];
-    if let Some(error) = &report.error {
-        lines.push(format!("  {error}"));
-    }
-    lines.join("\n")
+    );
+    sheet.into_text()
 }
 
 fn took(duration: Duration) -> String {
@@ -241,8 +249,17 @@ async fn dry_run(
     match result? {
         PreviewEnd::Complete(report) => {
             print_preview(&report, arguments.json)?;
-            let held = report.held > 0 || arguments.strict && report.quarantined > 0;
-            Ok(if held { Exit::Held } else { Exit::Done })
+            if report.held > 0 {
+                let held = count(report.held as i64);
+                let message =
+                    format!("the sweep would be held: {held} customers are not listed any more");
+                return Err(Failure::new(Exit::Held, message));
+            }
+            if arguments.strict && report.quarantined > 0 {
+                let message = format!("{} records would be quarantined", report.quarantined);
+                return Err(Failure::new(Exit::Held, message));
+            }
+            Ok(Exit::Done)
         }
         PreviewEnd::Interrupted => Err(Failure::new(
             signals.exit(),

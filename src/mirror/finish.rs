@@ -42,7 +42,7 @@ impl Mirror {
             quarantine::heal_listed(tx, pass_id)?;
             tx.execute("DELETE FROM pass_pages", [])?;
             if let Some(keep) = changes.keep {
-                forget_changes(tx, keep, now)?;
+                forget_old(tx, keep, now)?;
             }
             Ok(held)
         })?;
@@ -105,19 +105,22 @@ fn supersede_held(tx: &Connection) -> rusqlite::Result<()> {
         .map(drop)
 }
 
-/// Deletes changes older than `keep`. Reads no more of the feed than it deletes: the oldest come first.
-fn forget_changes(tx: &Connection, keep: Duration, now: Timestamp) -> rusqlite::Result<()> {
+/// Deletes changes older than `keep`, and quarantined records that no walk has met for as long. Reads no more of the feed than
+/// it deletes: the oldest come first.
+fn forget_old(tx: &Connection, keep: Duration, now: Timestamp) -> rusqlite::Result<()> {
     let Some(cutoff) = chrono::TimeDelta::from_std(keep)
         .ok()
         .and_then(|keep| now.checked_sub_signed(keep))
     else {
         return Ok(());
     };
+    let cutoff = format_timestamp(cutoff);
     tx.execute(
         "DELETE FROM customer_changes WHERE seq < ifnull(
            (SELECT seq FROM customer_changes WHERE changed_at >= ?1 ORDER BY seq LIMIT 1),
            (SELECT ifnull(max(seq), 0) + 1 FROM customer_changes))",
-        [format_timestamp(cutoff)],
-    )
-    .map(drop)
+        [&cutoff],
+    )?;
+    tx.execute("DELETE FROM quarantine WHERE at < ?1", [&cutoff])
+        .map(drop)
 }

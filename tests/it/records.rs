@@ -458,6 +458,23 @@ async fn changes_are_kept_for_as_long_as_configured() {
 }
 
 #[tokio::test]
+async fn a_bad_record_that_comes_no_more_is_kept_as_long_as_a_change() {
+    let mut bench = Bench::of(Listing::explicit(["7", "{}"])).await;
+    bench.set("changes.keep", "\"30d\"");
+    bench.synced().await;
+    bench.sim.set_listing(Listing::explicit(["{}"]));
+    bench.synced().await;
+    assert_eq!(
+        bench.column::<String>("SELECT raw FROM quarantine"),
+        ["7", "{}"]
+    );
+    let age = "UPDATE quarantine SET at = '2001-01-01T00:00:00.000Z'";
+    bench.db_to_write().execute_batch(age).unwrap();
+    bench.synced().await;
+    assert_eq!(bench.column::<String>("SELECT raw FROM quarantine"), ["{}"]);
+}
+
+#[tokio::test]
 async fn quarantined_records_can_be_tried_again() {
     let bench = Bench::of(Listing::explicit(["7", "{}"])).await;
     bench.synced().await;
