@@ -230,7 +230,11 @@ fn describe(report: &PassReport) -> String {
 }
 
 fn took(duration: Duration) -> String {
-    format!(" in {}", span(duration))
+    if duration < Duration::from_secs(10) {
+        format!(" in {:.1} s", duration.as_secs_f64())
+    } else {
+        format!(" in {}", span(duration))
+    }
 }
 
 async fn dry_run(
