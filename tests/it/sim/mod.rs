@@ -522,7 +522,7 @@ impl History {
     /// A complete pass saw what was listed, unless the server itself lost or spoiled rows.
     fn check_completeness(&self, walked: &Oracle, after: &Oracle) {
         let spoils = |fault: &String| {
-            ["skip", "bad", "drift", "garbage"]
+            ["skip", "bad", "drift", "garbage", "cycle"]
                 .iter()
                 .any(|name| fault.contains(name))
         };
@@ -545,7 +545,12 @@ impl History {
             assert_eq!(
                 values(&walked.walk.records),
                 values(&listed),
-                "a complete pass saw what was listed"
+                "a complete pass saw what was listed; the requests: {}",
+                requests
+                    .iter()
+                    .filter(|request| request.number > self.first_request)
+                    .map(|request| format!("\n{request}"))
+                    .collect::<String>()
             );
             count("complete, checked against the listing");
         } else {

@@ -48,10 +48,11 @@ impl PageSource for Recorder {
         on_wait: &(dyn Fn(&Wait) + Sync),
     ) -> Result<Fetched, SourceError> {
         let asked = cursor.map(|cursor| cursor.as_str().to_owned());
-        self.fetches
-            .lock()
-            .unwrap()
-            .push(Fetch { asked, got: None, is_over: false });
+        self.fetches.lock().unwrap().push(Fetch {
+            asked,
+            got: None,
+            is_over: false,
+        });
         let _over = Over(Arc::clone(&self.fetches));
         let fetched = self.source.fetch(cursor, on_wait).await;
         let got = fetched.as_ref().map(|fetched| GivenPage {
