@@ -261,7 +261,8 @@ impl History {
         let held_back = self.let_time_pass();
         let before = self.oracle.clone();
         let age_limit = AgeLimit::read(&self.path);
-        if before.running().is_none() || restart {
+        // A restart may be killed before it has given the old pass up.
+        if before.running().is_none() {
             self.listings = vec![self.world.listing()];
             self.has_moved = false;
             self.first_request = self.simulator.request_count();
