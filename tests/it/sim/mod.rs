@@ -277,6 +277,7 @@ impl History {
         // Somebody who reads keeps SQLite from tidying up when the writer goes.
         let reader = file::open(&self.path);
         file::meta::<String>(&reader, "source").unwrap();
+        let observer = (self.random.u32(0..4) == 0).then(|| file::Observer::start(&self.path));
         let (world, random, simulator, listings) = (
             &mut self.world,
             &mut self.random,
@@ -360,6 +361,13 @@ impl History {
         let at = states.iter().rposition(|state| {
             state.oracle.picture == seen && (returned.is_none() || state.end == returned)
         });
+        for observed in observer.into_iter().flat_map(file::Observer::pictures) {
+            count("observed commits");
+            if states.iter().all(|state| state.oracle.picture != observed) {
+                eprintln!("what a reader saw is no state that a commit leaves:");
+                self.explain(&observed, &states, interruption, None, &fetches);
+            }
+        }
         let Some(at) = at else {
             self.explain(&seen, &states, interruption, returned, &fetches)
         };
