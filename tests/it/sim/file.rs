@@ -173,10 +173,11 @@ pub(super) fn check(file: &Connection, key: &str) {
     check_feed(file);
 }
 
+type NameAndRole = (Option<String>, Option<String>);
+
 /// Columns and users say what the raw record says.
 fn check_columns(file: &Connection) {
-    let mut users: BTreeMap<String, BTreeMap<String, (Option<String>, Option<String>)>> =
-        BTreeMap::new();
+    let mut users: BTreeMap<String, BTreeMap<String, NameAndRole>> = BTreeMap::new();
     for (id, user, columns) in rows(file, "SELECT * FROM customer_users", |row| {
         Ok((row.get(0)?, row.get(1)?, (row.get(2)?, row.get(3)?)))
     }) {
