@@ -4,6 +4,7 @@
 #[path = "../../tests/it/sim/properties.rs"]
 mod properties;
 #[path = "../../tests/it/sim/value.rs"]
+#[allow(dead_code, reason = "the simulation uses the rest")]
 mod value;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {

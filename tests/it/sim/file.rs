@@ -6,6 +6,10 @@ use std::path::Path;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
 use super::oracle::{Change, Customer, Pass, Picture, Quarantined};
 use super::value::Tree;
 
@@ -169,10 +173,11 @@ pub(super) fn check(file: &Connection, key: &str) {
     check_feed(file);
 }
 
+type NameAndRole = (Option<String>, Option<String>);
+
 /// Columns and users say what the raw record says.
 fn check_columns(file: &Connection) {
-    let mut users: BTreeMap<String, BTreeMap<String, (Option<String>, Option<String>)>> =
-        BTreeMap::new();
+    let mut users: BTreeMap<String, BTreeMap<String, NameAndRole>> = BTreeMap::new();
     for (id, user, columns) in rows(file, "SELECT * FROM customer_users", |row| {
         Ok((row.get(0)?, row.get(1)?, (row.get(2)?, row.get(3)?)))
     }) {
@@ -269,4 +274,38 @@ fn check_feed(file: &Connection) {
         .map(|(id, _)| id)
         .collect();
     assert_eq!(live, told, "live by the rows, live by the feed");
+}
+
+/// A reader beside the writer: takes a picture whenever it finds that something was committed.
+pub(super) struct Observer {
+    is_over: Arc<AtomicBool>,
+    thread: JoinHandle<Vec<Picture>>,
+}
+
+impl Observer {
+    pub(super) fn start(path: &Path) -> Self {
+        let file = open(path);
+        let is_over = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&is_over);
+        let thread = std::thread::spawn(move || {
+            let (mut version, mut pictures) = (0, Vec::new());
+            while !told.load(Ordering::Relaxed) {
+                let now = number(&file, "PRAGMA data_version");
+                if version != now {
+                    version = now;
+                    file.execute_batch("BEGIN").unwrap();
+                    pictures.push(picture(&file));
+                    file.execute_batch("COMMIT").unwrap();
+                }
+                std::thread::yield_now();
+            }
+            pictures
+        });
+        Self { is_over, thread }
+    }
+
+    pub(super) fn pictures(self) -> Vec<Picture> {
+        self.is_over.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap()
+    }
 }

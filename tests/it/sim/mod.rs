@@ -7,6 +7,15 @@
 //! The oracle ([`oracle`]) knows the contract and what came through the source ([`run::Recorder`]), nothing else. After a run it
 //! gives the state that each commit leaves; the file must show one of them, and if the run returned, the last.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::too_many_lines,
+    reason = "a test's helpers fail as tests do, and a story is told in one go"
+)]
+
 mod file;
 mod fuzz;
 mod oracle;
@@ -29,7 +38,7 @@ use customer_mirror::mirror::{Mirror, MirrorError, Reader};
 use customer_mirror::model::{PageSize, parse_timestamp};
 use customer_mirror::pass::{Rules, SharedMirror};
 use customer_mirror::simulator::{Answer, LastPage, Listing, Options, Simulator};
-use customer_mirror::source::HttpSource;
+use customer_mirror::source::{FailureKind, HttpSource};
 use fastrand::Rng;
 use tempfile::TempDir;
 
@@ -261,7 +270,8 @@ impl History {
         let held_back = self.let_time_pass();
         let before = self.oracle.clone();
         let age_limit = AgeLimit::read(&self.path);
-        if before.running().is_none() || restart {
+        // A restart may be killed before it has given the old pass up.
+        if before.running().is_none() {
             self.listings = vec![self.world.listing()];
             self.has_moved = false;
             self.first_request = self.simulator.request_count();
@@ -276,6 +286,7 @@ impl History {
         // Somebody who reads keeps SQLite from tidying up when the writer goes.
         let reader = file::open(&self.path);
         file::meta::<String>(&reader, "source").unwrap();
+        let observer = (self.random.u32(0..4) == 0).then(|| file::Observer::start(&self.path));
         let (world, random, simulator, listings) = (
             &mut self.world,
             &mut self.random,
@@ -331,7 +342,7 @@ impl History {
         let seen = self.look();
         let is_too_old = !restart && age_limit.was_given_up(&before, &self.path);
         let mut states = run::replay(&before, &fetches, restart, is_too_old, &rules.deletions);
-        let fetched = fetches
+        let pages_fetched = fetches
             .iter()
             .filter(|fetch| matches!(fetch.got, Some(Ok(_))))
             .count();
@@ -351,7 +362,7 @@ impl History {
                         .replace(|c: char| c.is_ascii_digit(), "")
                 ));
                 if end == Expected::Interrupted {
-                    run::stopped(&mut states, fetched);
+                    run::stopped(&mut states, pages_fetched);
                 }
                 Some(end)
             }
@@ -359,6 +370,13 @@ impl History {
         let at = states.iter().rposition(|state| {
             state.oracle.picture == seen && (returned.is_none() || state.end == returned)
         });
+        for observed in observer.into_iter().flat_map(file::Observer::pictures) {
+            count("observed commits");
+            if states.iter().all(|state| state.oracle.picture != observed) {
+                eprintln!("what a reader saw is no state that a commit leaves:");
+                self.explain(&observed, &states, interruption, None, &fetches);
+            }
+        }
         let Some(at) = at else {
             self.explain(&seen, &states, interruption, returned, &fetches)
         };
@@ -385,8 +403,8 @@ impl History {
         }
         // The page being committed, and one that came meanwhile.
         assert!(
-            state.pages + 2 >= fetched,
-            "of {fetched} pages only {} are committed",
+            state.pages + 2 >= pages_fetched,
+            "of {pages_fetched} pages only {} are committed",
             state.pages
         );
         if held_back {
@@ -495,10 +513,12 @@ impl History {
         if self.oracle.running().is_none() {
             return;
         }
-        let begun = fetches
-            .iter()
-            .rposition(|fetch| fetch.asked.is_none())
-            .unwrap_or(0);
+        let first = fetches.iter().rposition(|fetch| fetch.asked.is_none());
+        // After a rejected cursor another pass is begun; it may not have come to ask for anything.
+        let rejected = fetches.iter().rposition(|fetch| {
+            matches!(&fetch.got, Some(Err(error)) if error.kind == FailureKind::CursorRejected)
+        });
+        let begun = first.max(rejected.map(|at| at + 1)).unwrap_or(0);
         let asked: BTreeSet<_> = fetches[begun.min(fetches.len())..]
             .iter()
             .map(|fetch| fetch.asked.clone())
@@ -522,7 +542,7 @@ impl History {
     /// A complete pass saw what was listed, unless the server itself lost or spoiled rows.
     fn check_completeness(&self, walked: &Oracle, after: &Oracle) {
         let spoils = |fault: &String| {
-            ["skip", "bad", "drift", "garbage"]
+            ["skip", "bad", "drift", "garbage", "cycle"]
                 .iter()
                 .any(|name| fault.contains(name))
         };
@@ -545,7 +565,8 @@ impl History {
             assert_eq!(
                 values(&walked.walk.records),
                 values(&listed),
-                "a complete pass saw what was listed"
+                "a complete pass saw what was listed; the requests: {}",
+                requests_text(&requests, self.first_request)
             );
             count("complete, checked against the listing");
         } else {
@@ -741,6 +762,14 @@ impl AgeLimit {
         }
         given_up
     }
+}
+
+fn requests_text(requests: &[customer_mirror::simulator::Request], first: u64) -> String {
+    let requests = requests.iter().filter(|request| request.number > first);
+    requests
+        .map(|request| format!("\n{request}"))
+        .collect::<Vec<_>>()
+        .concat()
 }
 
 /// Where two pictures differ, a line each.

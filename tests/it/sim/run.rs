@@ -22,12 +22,23 @@ pub(super) struct Fetch {
     pub(super) asked: Option<String>,
     /// `None` if the run ended first.
     pub(super) got: Option<Result<GivenPage, SourceError>>,
+    /// It came to its end, or nobody wanted it any more.
+    pub(super) is_over: bool,
 }
 
 /// A source that takes down what went through it.
 pub(super) struct Recorder {
     pub(super) source: HttpSource,
     pub(super) fetches: Arc<Mutex<Vec<Fetch>>>,
+}
+
+/// Marks the last fetch as over when that is dropped.
+struct Over(Arc<Mutex<Vec<Fetch>>>);
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        self.0.lock().unwrap().last_mut().unwrap().is_over = true;
+    }
 }
 
 impl PageSource for Recorder {
@@ -37,10 +48,12 @@ impl PageSource for Recorder {
         on_wait: &(dyn Fn(&Wait) + Sync),
     ) -> Result<Fetched, SourceError> {
         let asked = cursor.map(|cursor| cursor.as_str().to_owned());
-        self.fetches
-            .lock()
-            .unwrap()
-            .push(Fetch { asked, got: None });
+        self.fetches.lock().unwrap().push(Fetch {
+            asked,
+            got: None,
+            is_over: false,
+        });
+        let _over = Over(Arc::clone(&self.fetches));
         let fetched = self.source.fetch(cursor, on_wait).await;
         let got = fetched.as_ref().map(|fetched| GivenPage {
             records: fetched.page.records().map(str::to_owned).collect(),
@@ -166,7 +179,7 @@ pub(super) async fn run(
                     blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
                     blocker
                 });
-                if fetch.got.is_none() {
+                if !fetch.is_over {
                     return polled;
                 }
                 disk.cut_power();
