@@ -1,9 +1,9 @@
 //! Two texts, with a NUL between them, as values to compare.
 #![no_main]
 
-#[path = "../../tests/it/sim/properties.rs"]
+#[path = "../../it/sim/properties.rs"]
 mod properties;
-#[path = "../../tests/it/sim/value.rs"]
+#[path = "../../it/sim/value.rs"]
 #[allow(dead_code, reason = "the simulation uses the rest")]
 mod value;
 
