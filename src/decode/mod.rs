@@ -1,7 +1,7 @@
 //! Response bytes → [`Page`](crate::model::Page) → [`Customer`]. Pure: no IO, no clock.
 //!
-//! A page is split in one cheap scan that only finds where each record lies ([`page`]), so that a record which did not
-//! change costs no more than a hash of its bytes. Only new and changed records are read into columns ([`customer`]).
+//! A page is split in one cheap scan that only finds where each record lies ([`page()`]), so that a record which did not
+//! change costs no more than a hash of its bytes. Only new and changed records are read into columns ([`customer()`]).
 //!
 //! Tolerance is the rule: whatever the server adds is kept in the raw text, a wrong type in an optional field
 //! leaves that column NULL and is reported as drift, and only an unreadable `customerId` sets a record apart.

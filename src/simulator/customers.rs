@@ -1,7 +1,7 @@
 //! Who exists on which day: a pure function of seed, index and day, so that ten million customers need no memory.
 //!
 //! Day 1 is the base. On each later day a customer may change or leave, as hashing decides, and new ones join at the end. What a
-//! record says is the affair of [`record`](super::record).
+//! record says is the affair of `record`.
 
 use super::hash::{Dice, mix};
 use super::record;

@@ -5,7 +5,7 @@
 //! handle is the tests' side: it knows each request, can hold an answer back until released, and is the oracle of what a walk must
 //! find.
 //!
-//! Reading order: [`customers`] (who exists on which day) and `record` (what a record says), `listing` and `page` (rows),
+//! Reading order: `customers` (who exists on which day) and `record` (what a record says), `listing` and `page` (rows),
 //! `cursor`, `fault` and `fault_text`, `api` (request to answer), `server` (connections).
 
 mod answer;
