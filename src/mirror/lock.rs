@@ -111,8 +111,10 @@ fn read_owner(file: &mut File) -> Option<Owner> {
     serde_json::from_str(&text).ok()
 }
 
+/// The lock's file. A mirror that is reached by a link has the lock of the file that it leads to.
 fn path_beside(path: &Path) -> PathBuf {
-    let mut name = OsString::from(path);
+    let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let mut name = OsString::from(real);
     name.push(".lock");
     name.into()
 }

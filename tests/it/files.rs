@@ -64,6 +64,22 @@ async fn a_second_writer_is_told_who_holds_the_lock() {
 }
 
 #[tokio::test]
+async fn a_mirror_by_another_name_has_the_same_lock() {
+    let mut bench = Bench::of(customers(1..=30)).await;
+    bench.synced().await;
+    let link = bench.db_path().with_file_name("link.db");
+    std::os::unix::fs::symlink(bench.db_path(), &link).unwrap();
+    let request = bench.sim.request_count() + 2;
+    bench.sim.hold_request(request);
+    let running = bench.spawn(&["sync"]);
+    bench.sim.wait_for_requests(request).await;
+    bench.set("mirror.path", &quoted(&link.display().to_string()));
+    bench.run(&["-q", "sync"]).await.exits(75);
+    bench.sim.release();
+    running.end().await.exits(0);
+}
+
+#[tokio::test]
 async fn the_lock_of_a_killed_process_is_free() {
     let bench = Bench::of(customers(1..=30)).await;
     bench.sync_killed_at_request(2).await;
