@@ -10,7 +10,8 @@ use crate::model::{
 };
 use crate::plan::WalkEvidence;
 
-pub(super) const REQUESTS_NOT_BEFORE: &str = "requests_not_before";
+const REQUESTS_NOT_BEFORE: &str = "requests_not_before";
+const REQUESTS_HELD_AT: &str = "requests_held_at";
 const CURSOR_LIFETIME: &str = "cursor_rejected_at_age_ms";
 
 /// A pass to walk, and where to go on.
@@ -85,10 +86,15 @@ pub(super) fn requests_not_before(
     connection: &Connection,
     now: Timestamp,
 ) -> rusqlite::Result<Option<Timestamp>> {
-    let until: Option<String> = meta(connection, REQUESTS_NOT_BEFORE)?;
-    Ok(until
-        .and_then(|text| parse_timestamp(&text))
-        .filter(|until| *until > now))
+    let moment = |key| -> rusqlite::Result<Option<Timestamp>> {
+        let stored: Option<String> = meta(connection, key)?;
+        Ok(stored.and_then(|text| parse_timestamp(&text)))
+    };
+    // Stored in what is now the future: by a clock that ran ahead, so nothing is known of how long to wait.
+    if moment(REQUESTS_HELD_AT)?.is_some_and(|held_at| held_at > now) {
+        return Ok(None);
+    }
+    Ok(moment(REQUESTS_NOT_BEFORE)?.filter(|until| *until > now))
 }
 
 impl Mirror {
@@ -239,8 +245,11 @@ impl Mirror {
     }
 
     /// Remembers until when the server wants to be left alone, also after a restart.
-    pub fn hold_requests_until(&mut self, until: Timestamp) -> Result<()> {
-        self.write(|tx| set_meta(tx, REQUESTS_NOT_BEFORE, &format_timestamp(until)))
+    pub fn hold_requests_until(&mut self, until: Timestamp, now: Timestamp) -> Result<()> {
+        self.write(|tx| {
+            set_meta(tx, REQUESTS_NOT_BEFORE, &format_timestamp(until))?;
+            set_meta(tx, REQUESTS_HELD_AT, &format_timestamp(now))
+        })
     }
 
     /// Until when the server wants to be left alone, if that is not over.

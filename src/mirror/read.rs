@@ -6,10 +6,10 @@ use rusqlite::{Connection, OptionalExtension};
 use serde::Serialize;
 
 use super::lock::{self, Owner};
-use super::passes::{PASS_COLUMNS, REQUESTS_NOT_BEFORE, pass_from_row, running_pass};
+use super::passes::{self, PASS_COLUMNS, pass_from_row, running_pass};
 use super::quarantine::{self, Quarantined};
 use super::{MirrorError, Result, SCHEMA_VERSION, meta, schema};
-use crate::model::{PassReport, Timestamp, parse_timestamp};
+use crate::model::{PassReport, Timestamp};
 
 /// How many passes `status` looks back.
 const LAST_PASSES: i64 = 10;
@@ -143,11 +143,7 @@ impl Reader {
 
     /// Until when the server wants to be left alone, if that is not over.
     pub fn requests_not_before(&self, now: Timestamp) -> Result<Option<Timestamp>> {
-        let until: Option<String> =
-            self.read(|connection| meta(connection, REQUESTS_NOT_BEFORE))?;
-        Ok(until
-            .and_then(|text| parse_timestamp(&text))
-            .filter(|until| *until > now))
+        self.read(|connection| passes::requests_not_before(connection, now))
     }
 
     /// A quarantined record by its number.

@@ -170,7 +170,7 @@ pub async fn run<S: PageSource>(
                     .await?;
                 if let Some(until) = until {
                     mirror
-                        .with(move |mirror| mirror.hold_requests_until(until))
+                        .with(move |mirror| mirror.hold_requests_until(until, Utc::now()))
                         .await?;
                 }
                 End::SourceFailed(error)

@@ -255,7 +255,7 @@ async fn hear(mirror: &SharedMirror, publisher: &Publisher, wait: Wait) -> Resul
     });
     if asked_by_server {
         mirror
-            .with(move |mirror| mirror.hold_requests_until(until))
+            .with(move |mirror| mirror.hold_requests_until(until, Utc::now()))
             .await?;
     }
     Ok(())

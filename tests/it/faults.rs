@@ -247,6 +247,18 @@ async fn a_wait_that_is_too_long_ends_the_pass_and_is_obeyed_by_the_next() {
 }
 
 #[tokio::test]
+async fn a_wait_that_was_stored_by_a_clock_running_ahead_is_forgotten() {
+    let bench = five_pages().await;
+    order(&bench, "429:retry-after=3600@page=3");
+    bench.sync().await.exits(69);
+    // The clock was two days ahead then.
+    let ahead = "UPDATE mirror_meta SET value = strftime('%Y-%m-%dT%H:%M:%fZ', value, '+2 days') WHERE key LIKE 'requests_%'";
+    bench.db_to_write().execute_batch(ahead).unwrap();
+    bench.synced().await;
+    bench.assert_mirrors();
+}
+
+#[tokio::test]
 async fn a_wait_outlives_the_process_that_was_told_of_it() {
     let mut bench = five_pages().await;
     bench.set("retry.max_elapsed", "\"10h\"");
