@@ -132,6 +132,8 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "synchronous", "normal")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    // What one large transaction (the first indexes) made of the -wal file is given back at the next checkpoint.
+    connection.pragma_update(None, "journal_size_limit", CHECKPOINT_PAGES * 4096)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(())
 }
