@@ -28,7 +28,7 @@ const KEY: &str = "demo-key";
 /// The request in whose midst the first pass is killed: about halfway.
 const KILLED_AT_REQUEST: u64 = 21;
 /// Slow enough to watch.
-const PAGE_LATENCY: Duration = Duration::from_millis(120);
+const PAGE_LATENCY: Duration = Duration::from_millis(250);
 
 /// How much of a wait's reason fits a line.
 const REASON_COLUMNS: usize = 60;
