@@ -52,13 +52,20 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Demo(demo::Arguments),
+    #[command(flatten)]
+    Configured(Configured),
+    SimulateApi(simulate_api::Arguments),
+}
+
+/// The commands that take the configuration; the others work beside a broken one.
+#[derive(Debug, Subcommand)]
+enum Configured {
     Sync(sync::Arguments),
     Status(status::Arguments),
     Get(get::Arguments),
     Query(query::Arguments),
     Deletions(deletions::Arguments),
     Quarantine(quarantine::Arguments),
-    SimulateApi(simulate_api::Arguments),
 }
 
 /// What every command gets: the configuration, and how it was asked to speak.
@@ -88,12 +95,11 @@ pub async fn run(arguments: Arguments) -> Exit {
 async fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
     let quiet = arguments.quiet;
     let command = match arguments.command {
-        // These two take no configuration, and work beside a broken one.
+        Command::Demo(arguments) => return demo::run(arguments).await,
         Command::SimulateApi(arguments) => {
             return simulate_api::run(arguments).await.map(|()| Exit::Done);
         }
-        Command::Demo(arguments) => return demo::run(arguments).await,
-        command => command,
+        Command::Configured(command) => command,
     };
     let environment = Environment::of_process()?;
     let config = Config::load(arguments.config.as_deref(), &environment)?;
@@ -107,12 +113,11 @@ async fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
         quiet,
     };
     match command {
-        Command::Sync(arguments) => sync::run(&context, arguments).await,
-        Command::Status(arguments) => status::run(&context, &arguments),
-        Command::Get(arguments) => get::run(&context, &arguments),
-        Command::Query(arguments) => query::run(&context, &arguments),
-        Command::Deletions(arguments) => deletions::run(&context, &arguments),
-        Command::Quarantine(arguments) => quarantine::run(&context, &arguments),
-        Command::SimulateApi(_) | Command::Demo(_) => Ok(Exit::Done),
+        Configured::Sync(arguments) => sync::run(&context, arguments).await,
+        Configured::Status(arguments) => status::run(&context, &arguments),
+        Configured::Get(arguments) => get::run(&context, &arguments),
+        Configured::Query(arguments) => query::run(&context, &arguments),
+        Configured::Deletions(arguments) => deletions::run(&context, &arguments),
+        Configured::Quarantine(arguments) => quarantine::run(&context, &arguments),
     }
 }

@@ -110,8 +110,8 @@ fn next_page_number(
     Ok(pages + 1)
 }
 
-/// The page of this pass that had the same next cursor.
-fn page_that_led_to(
+/// The page of this walk that had the same next cursor.
+pub(super) fn page_that_led_to(
     connection: &Connection,
     next: Option<&Cursor>,
 ) -> rusqlite::Result<Option<i64>> {
@@ -135,7 +135,7 @@ impl PageWriter<'_> {
     fn write_record(&mut self, raw: &str, foreign: Option<Vec<u8>>) -> rusqlite::Result<()> {
         self.commit.records += 1;
         if let Some(bytes) = foreign {
-            return self.set_apart(raw, "bytes that are not UTF-8", Some(bytes));
+            return self.set_apart(raw, quarantine::NOT_UTF8, Some(bytes));
         }
         let (row_id, read, count) =
             match rows::compare(self.connection, raw, self.seed, self.expected_row)? {

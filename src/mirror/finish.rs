@@ -7,20 +7,11 @@ use rusqlite::Connection;
 use super::rows::Stamp;
 use super::{Mirror, Result, meta, quarantine, schema, sweep};
 use crate::config::{Changes, Deletions};
-use crate::model::{PassReport, SweepState, Timestamp, format_timestamp};
+use crate::model::{SweepState, Timestamp, format_timestamp};
 use crate::plan::{self, Absences, CompletenessProof, Sweep};
 
-/// How a pass ended.
-#[derive(Debug, Clone)]
-pub struct Finished {
-    /// Its row.
-    pub report: PassReport,
-    /// Customers that wait for the operator's decision.
-    pub held: u64,
-}
-
 impl Mirror {
-    /// Completes a pass whose walk is proven.
+    /// Completes a pass whose walk is proven; returns how many customers wait for the operator's decision.
     pub fn finish_pass(
         &mut self,
         pass_id: i64,
@@ -28,9 +19,9 @@ impl Mirror {
         deletions: &Deletions,
         changes: &Changes,
         now: Timestamp,
-    ) -> Result<Finished> {
+    ) -> Result<u64> {
         let stamp_text = format_timestamp(now);
-        let held = self.write(|tx| {
+        self.write(|tx| {
             let stamp = Stamp { pass_id, now: &stamp_text };
             schema::ensure_indexes(tx)?;
             supersede_held(tx)?;
@@ -45,10 +36,6 @@ impl Mirror {
                 forget_old(tx, keep, now)?;
             }
             Ok(held)
-        })?;
-        Ok(Finished {
-            report: self.pass_report(pass_id)?,
-            held,
         })
     }
 }

@@ -25,7 +25,6 @@ use rusqlite::{
 
 pub use commit::{CommitOutcome, Cost, PageCommit};
 pub use error::MirrorError;
-pub use finish::Finished;
 pub use lock::Owner;
 pub use passes::{Checkpoint, Standing};
 pub use preview::{Preview, PreviewReport};
@@ -103,12 +102,7 @@ impl Mirror {
     fn claim(&mut self, source: &str) -> Result<()> {
         match self.meta::<String>("source")? {
             None => self.write(|tx| set_meta(tx, "source", &source)),
-            Some(owner) if owner == source => Ok(()),
-            Some(owner) => Err(MirrorError::OtherSource {
-                path: self.path.clone(),
-                owner,
-                asked: source.to_owned(),
-            }),
+            Some(owner) => check_source(&self.path, owner, source),
         }
     }
 
@@ -173,6 +167,18 @@ fn add_to_counts(connection: &Connection, live: i64, deleted: i64) -> rusqlite::
         }
     }
     Ok(())
+}
+
+/// Refuses the mirror of another source.
+fn check_source(path: &Path, owner: String, asked: &str) -> Result<()> {
+    if owner == asked {
+        return Ok(());
+    }
+    Err(MirrorError::OtherSource {
+        path: path.to_owned(),
+        owner,
+        asked: asked.to_owned(),
+    })
 }
 
 fn create_folder(folder: &Path) -> Result<()> {

@@ -3,14 +3,14 @@
 //! The mirror is opened read-only; what must be remembered of the walk goes into temporary tables, which SQLite keeps in a
 //! file of its own, so memory stays bounded here too.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension};
 use serde::Serialize;
 
+use super::commit::{self, PageCommit};
 use super::rows::{self, Standing};
-use super::{MirrorError, Result, meta, passes, quarantine, schema, seen, sweep};
+use super::{MirrorError, Result, check_source, meta, passes, quarantine, schema, seen, sweep};
 use crate::config::Deletions;
 use crate::model::{Cursor, Page, Timestamp};
 use crate::plan::{self, Absences, Sweep};
@@ -48,7 +48,8 @@ pub struct Preview {
     seed: u64,
     expected_row: i64,
     unreadable: u64,
-    counts: BTreeMap<&'static str, i64>,
+    /// What all pages so far would do; `page` is the last one's number.
+    walked: PageCommit,
 }
 
 impl Preview {
@@ -63,12 +64,8 @@ impl Preview {
             other => other?,
         };
         let owner: Option<String> = meta(&connection, "source").map_err(sqlite)?;
-        if let Some(owner) = owner.filter(|owner| owner != source) {
-            return Err(MirrorError::OtherSource {
-                path: path.to_owned(),
-                owner,
-                asked: source.to_owned(),
-            });
+        if let Some(owner) = owner {
+            check_source(path, owner, source)?;
         }
         connection
             .execute_batch(
@@ -86,7 +83,7 @@ impl Preview {
             seed: seed.cast_unsigned(),
             expected_row: 1,
             unreadable: 0,
-            counts: BTreeMap::new(),
+            walked: PageCommit::default(),
         })
     }
 
@@ -103,39 +100,35 @@ impl Preview {
     }
 
     fn compare_page(&mut self, page: &Page) -> rusqlite::Result<Option<i64>> {
-        if let Some(next) = &page.next {
-            let first: Option<i64> = self
-                .connection
-                .query_row(
-                    "SELECT page FROM pass_pages WHERE next_cursor = ?1",
-                    [next.as_str()],
-                    |row| row.get(0),
-                )
-                .optional()?;
-            if first.is_some() {
-                return Ok(first);
-            }
+        let first_page = commit::page_that_led_to(&self.connection, page.next.as_ref())?;
+        if first_page.is_some() {
+            return Ok(first_page);
         }
         let mut listed = Vec::new();
         for (index, raw) in page.records().enumerate() {
-            *self.counts.entry("records").or_default() += 1;
+            self.walked.records += 1;
             let foreign = page.foreign_bytes(index).is_some();
             let standing = if foreign {
-                Standing::Unreadable("bytes that are not UTF-8")
+                Standing::Unreadable(quarantine::NOT_UTF8)
             } else {
                 rows::compare(&self.connection, raw, self.seed, self.expected_row)?
             };
             let (count, row_id) = match standing {
-                Standing::Unchanged(row_id) => ("unchanged", Some(row_id)),
-                Standing::Changed(row_id, _) => ("updated", Some(row_id)),
-                Standing::Returned(row_id, _) => ("restored", Some(row_id)),
+                Standing::Unchanged(row_id) => (&mut self.walked.unchanged, Some(row_id)),
+                Standing::Changed(row_id, _) => (&mut self.walked.updated, Some(row_id)),
+                Standing::Returned(row_id, _) => (&mut self.walked.restored, Some(row_id)),
                 Standing::New(read) => {
                     let again = self
                         .connection
                         .prepare_cached("INSERT OR IGNORE INTO preview_new VALUES (?1)")?
                         .execute([&read.customer.id])?
                         == 0;
-                    (if again { "unchanged" } else { "created" }, None)
+                    let count = if again {
+                        &mut self.walked.unchanged
+                    } else {
+                        &mut self.walked.created
+                    };
+                    (count, None)
                 }
                 Standing::Unreadable(_) => {
                     let id = quarantine::readable_id(raw, foreign);
@@ -143,16 +136,16 @@ impl Preview {
                     let row_id = id
                         .map(|id| rows::row_of(&self.connection, &id))
                         .transpose()?;
-                    ("quarantined", row_id.flatten())
+                    (&mut self.walked.quarantined, row_id.flatten())
                 }
             };
-            *self.counts.entry(count).or_default() += 1;
+            *count += 1;
             if let Some(row_id) = row_id {
                 listed.push(row_id);
                 self.expected_row = row_id + 1;
             }
         }
-        *self.counts.entry("pages").or_default() += 1;
+        self.walked.page += 1;
         self.connection
             .prepare_cached("INSERT INTO pass_pages (next_cursor, seen) VALUES (?1, ?2)")?
             .execute((
@@ -183,12 +176,10 @@ impl Preview {
             Ok(())
         })?;
         let live: i64 = meta(&self.connection, "live_customers")?.unwrap_or_default();
-        let count = |name| self.counts.get(name).copied().unwrap_or(0);
-        let saw_any = count("records") > 0;
         let found = Absences {
             live: live.max(0) as u64,
             confirmed,
-            saw_any,
+            saw_any: self.walked.records > 0,
             unreadable: self.unreadable,
         };
         let (deleted, held) = match plan::sweep(found, deletions) {
@@ -198,13 +189,13 @@ impl Preview {
             Sweep::HoldAll => (0, absent),
         };
         Ok(PreviewReport {
-            pages: count("pages"),
-            records: count("records"),
-            created: count("created"),
-            updated: count("updated"),
-            unchanged: count("unchanged"),
-            restored: count("restored"),
-            quarantined: count("quarantined"),
+            pages: self.walked.page,
+            records: self.walked.records,
+            created: self.walked.created,
+            updated: self.walked.updated,
+            unchanged: self.walked.unchanged,
+            restored: self.walked.restored,
+            quarantined: self.walked.quarantined,
             absent,
             deleted,
             held,

@@ -38,6 +38,9 @@ pub struct Retried {
     pub remaining: u64,
 }
 
+/// Why a record is set apart whose bytes differ from its text.
+pub(super) const NOT_UTF8: &str = "bytes that are not UTF-8";
+
 /// Where a record was met.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place<'a> {

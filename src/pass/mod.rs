@@ -277,10 +277,8 @@ async fn finish(
         }
     };
     let (deletions, changes, now) = (rules.deletions.clone(), rules.changes.clone(), Utc::now());
-    let finished = mirror
+    let held = mirror
         .with(move |mirror| mirror.finish_pass(pass_id, &proof, &deletions, &changes, now))
         .await?;
-    Ok(End::Complete {
-        held: finished.held,
-    })
+    Ok(End::Complete { held })
 }
