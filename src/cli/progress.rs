@@ -77,22 +77,39 @@ impl Drop for Display {
 
 async fn draw(mut progress: watch::Receiver<Progress>, bar: ProgressBar) {
     let mut redraw = tokio::time::interval(REDRAW_INTERVAL);
-    let mut began_at_records = None;
+    let mut since_start = SinceStart::default();
+    let mut has_length = None;
     let started = tokio::time::Instant::now();
     loop {
         redraw.tick().await;
         let now = progress.borrow_and_update().clone();
-        let first = *began_at_records.get_or_insert(now.records);
-        let rate = (now.records - first).max(0) as f64 / started.elapsed().as_secs_f64().max(0.1);
-        if let Some(expected) = now.expected_records.filter(|expected| *expected > 0) {
-            bar.set_style(style("{spinner} {wide_bar:.cyan/dim} {msg}"));
+        let rate = since_start.records(&now) as f64 / started.elapsed().as_secs_f64().max(0.1);
+        let expected = now.expected_records.filter(|expected| *expected > 0);
+        if has_length.replace(expected.is_some()) != Some(expected.is_some()) {
+            bar.set_style(style(match expected {
+                Some(_) => "{spinner} {wide_bar:.cyan/dim} {msg}",
+                None => "{spinner} {wide_msg}",
+            }));
+        }
+        if let Some(expected) = expected {
             bar.set_length(expected.max(now.records) as u64);
-        } else {
-            bar.set_style(style("{spinner} {wide_msg}"));
         }
         bar.set_position(now.records as u64);
         bar.set_message(describe(&now, rate));
         bar.tick();
+    }
+}
+
+/// Counts what has come in this run: a resumed pass begins with what an earlier one brought.
+#[derive(Debug, Default)]
+struct SinceStart(Option<i64>);
+
+impl SinceStart {
+    fn records(&mut self, progress: &Progress) -> i64 {
+        if progress.phase == Phase::Starting {
+            return 0;
+        }
+        progress.records - *self.0.get_or_insert(progress.records)
     }
 }
 
@@ -143,5 +160,28 @@ async fn log(mut progress: watch::Receiver<Progress>) {
             waiting_for,
             "pass under way"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_resumed_pass_began_with_is_no_speed() {
+        let mut since_start = SinceStart::default();
+        let at = |phase, records| Progress {
+            records,
+            phase,
+            ..Progress::default()
+        };
+        for (progress, records) in [
+            (at(Phase::Starting, 0), 0),
+            (at(Phase::Starting, 900_000), 0),
+            (at(Phase::Fetching, 900_000), 0),
+            (at(Phase::Fetching, 901_000), 1_000),
+        ] {
+            assert_eq!(since_start.records(&progress), records, "{progress:?}");
+        }
     }
 }
