@@ -103,7 +103,12 @@ async fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
     };
     let environment = Environment::of_process()?;
     let config = Config::load(arguments.config.as_deref(), &environment)?;
-    telemetry::start(&config.log, arguments.verbose, quiet, progress::log_writer);
+    let options = telemetry::Options {
+        verbose: arguments.verbose,
+        quiet,
+        daemon: false,
+    };
+    telemetry::start(&config.log, options, progress::log_writer);
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
