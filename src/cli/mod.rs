@@ -10,6 +10,7 @@ pub mod output;
 mod progress;
 mod quarantine;
 mod query;
+mod run;
 mod signals;
 mod simulate_api;
 mod status;
@@ -60,6 +61,7 @@ enum Command {
 /// The commands that take the configuration; the others work beside a broken one.
 #[derive(Debug, Subcommand)]
 enum Configured {
+    Run(run::Arguments),
     Sync(sync::Arguments),
     Status(status::Arguments),
     Get(get::Arguments),
@@ -106,9 +108,9 @@ async fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
     let options = telemetry::Options {
         verbose: arguments.verbose,
         quiet,
-        daemon: false,
+        daemon: matches!(command, Configured::Run(_)),
     };
-    telemetry::start(&config.log, options, progress::log_writer);
+    let log = telemetry::start(&config.log, options, progress::log_writer);
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
@@ -118,6 +120,7 @@ async fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
         quiet,
     };
     match command {
+        Configured::Run(_) => run::run(context, arguments.config, log).await,
         Configured::Sync(arguments) => sync::run(&context, arguments).await,
         Configured::Status(arguments) => status::run(&context, &arguments),
         Configured::Get(arguments) => get::run(&context, &arguments),
