@@ -11,6 +11,7 @@
 mod complete;
 mod config;
 mod cursor;
+mod daemon;
 mod dry_run;
 mod faults;
 mod files;
@@ -19,6 +20,7 @@ mod readers;
 mod records;
 mod resume;
 mod secrets;
+mod service;
 mod sim;
 mod support;
 mod sweep;
