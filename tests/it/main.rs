@@ -24,3 +24,4 @@ mod service;
 mod sim;
 mod support;
 mod sweep;
+mod watchdog;
