@@ -50,6 +50,7 @@ where
                 mirror.holdings()
             })
             .await;
+        heap::give_back();
         if let Ok(holdings) = holdings {
             self.daemon
                 .publisher
