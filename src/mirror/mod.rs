@@ -6,6 +6,7 @@
 
 mod commit;
 mod error;
+mod files;
 mod finish;
 mod lock;
 mod passes;
@@ -16,6 +17,7 @@ mod rows;
 mod schema;
 mod seen;
 mod sweep;
+mod upgrade;
 
 use std::path::{Path, PathBuf};
 
@@ -32,10 +34,6 @@ pub use quarantine::{Quarantined, Retried};
 pub use read::{Freshness, HeldSweep, LockStatus, MirrorStatus, Reader, Status};
 pub use schema::SCHEMA_VERSION;
 pub use sweep::Decided;
-
-/// Owner and group only: the mirror is personal data.
-const FILE_MODE: u32 = 0o640;
-const FOLDER_MODE: u32 = 0o750;
 
 /// The one writer of a mirror file.
 #[derive(Debug)]
@@ -61,7 +59,7 @@ impl Mirror {
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty())
         {
-            create_folder(folder)?;
+            files::create_folder(folder).map_err(|error| MirrorError::from_io(folder, &error))?;
         }
         Self::open_locked(path, Some(source), command)
     }
@@ -81,7 +79,7 @@ impl Mirror {
 
     fn open_locked(path: &Path, source: Option<&str>, command: &str) -> Result<Self> {
         let lock = lock::Lock::acquire(path, command)?;
-        create_file(path)?;
+        files::open_or_create(path).map_err(|error| MirrorError::from_io(path, &error))?;
         let connection = schema::open_for_writing(path)?;
         let mut mirror = Self {
             connection,
@@ -179,27 +177,4 @@ fn check_source(path: &Path, owner: String, asked: &str) -> Result<()> {
         owner,
         asked: asked.to_owned(),
     })
-}
-
-fn create_folder(folder: &Path) -> Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(FOLDER_MODE)
-        .create(folder)
-        .map_err(|error| MirrorError::from_io(folder, &error))
-}
-
-/// Makes the file with its mode before SQLite would with the umask's; its -wal and -shm take over the mode.
-fn create_file(path: &Path) -> Result<()> {
-    use std::os::unix::fs::OpenOptionsExt;
-    std::fs::OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(FILE_MODE)
-        .open(path)
-        .map(drop)
-        .map_err(|error| MirrorError::from_io(path, &error))
 }

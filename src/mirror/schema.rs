@@ -6,16 +6,15 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
+use super::Result;
 use super::error::MirrorError;
-use super::{Result, set_meta};
+use super::upgrade::{self, MIGRATIONS};
 
 /// The schema version that this program writes: the number of migrations.
 pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
 
 /// `PRAGMA application_id` of a mirror: `CMir`. What `file` and others know a mirror by.
 pub(super) const APPLICATION_ID: i64 = 0x434D_6972;
-
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/001_initial.sql")];
 
 const INDEXES: &str = include_str!("indexes.sql");
 
@@ -39,7 +38,7 @@ pub(super) fn open_for_writing(path: &Path) -> Result<Connection> {
     connection.busy_timeout(BUSY_TIMEOUT).map_err(sqlite)?;
     let version = recognise(&connection, path)?;
     configure(&connection).map_err(sqlite)?;
-    migrate(&mut connection, version).map_err(sqlite)?;
+    upgrade::upgrade(&mut connection, path, version)?;
     size_cache(&connection).map_err(sqlite)?;
     Ok(connection)
 }
@@ -91,7 +90,7 @@ fn as_reader(error: MirrorError) -> MirrorError {
 /// An empty mirror in memory, for a preview where there is no file yet.
 pub(super) fn open_in_memory() -> rusqlite::Result<Connection> {
     let mut connection = Connection::open_in_memory()?;
-    migrate(&mut connection, 0)?;
+    upgrade::initialise(&mut connection)?;
     Ok(connection)
 }
 
@@ -164,21 +163,4 @@ pub(super) fn size_cache(connection: &Connection) -> rusqlite::Result<()> {
         CACHE_KIB
     };
     connection.pragma_update(None, "cache_size", -size)
-}
-
-/// Runs the migrations that the file lacks, each one transaction.
-fn migrate(connection: &mut Connection, from: i64) -> rusqlite::Result<()> {
-    for (sql, version) in MIGRATIONS.iter().zip(1..).skip(from as usize) {
-        let tx = connection.transaction()?;
-        tx.execute_batch(sql)?;
-        if version == 1 {
-            tx.pragma_update(None, "application_id", APPLICATION_ID)?;
-            set_meta(&tx, "hash_seed", &fastrand::i64(..))?;
-            set_meta(&tx, "live_customers", &0)?;
-            set_meta(&tx, "deleted_customers", &0)?;
-        }
-        tx.pragma_update(None, "user_version", version)?;
-        tx.commit()?;
-    }
-    Ok(())
 }

@@ -1,0 +1,48 @@
+//! The files of a mirror: where they are, and who may read them.
+
+use std::ffi::OsString;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// Owner and group only: the mirror is personal data.
+const FILE_MODE: u32 = 0o640;
+const FOLDER_MODE: u32 = 0o750;
+
+/// A file beside the mirror, by what is added to the name. A mirror that is reached by a link has it beside the file that it
+/// leads to.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let mut name = OsString::from(real);
+    name.push(suffix);
+    name.into()
+}
+
+/// Makes the folder, and those above it, where they are missing.
+pub(super) fn create_folder(folder: &Path) -> io::Result<()> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(FOLDER_MODE)
+        .create(folder)
+}
+
+/// Opens a file for reading and writing, and makes it, with its mode, where it is missing. The mirror's own is made so before
+/// SQLite would make it with the umask's mode; its -wal and -shm take over the mode.
+pub(super) fn open_or_create(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(FILE_MODE)
+        .open(path)
+}
+
+/// Makes the entries of a file's folder last, such as a name that it has been given.
+pub(super) fn sync_folder_of(path: &Path) -> io::Result<()> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
