@@ -1,14 +1,17 @@
 //! The files of a mirror: where they are, and who may read them.
 
 use std::ffi::OsString;
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, lchown};
 use std::path::{Path, PathBuf};
 
 /// Owner and group only: the mirror is personal data.
 const FILE_MODE: u32 = 0o640;
 const FOLDER_MODE: u32 = 0o750;
+
+/// What SQLite keeps beside the mirror.
+pub(super) const OF_SQLITE: [&str; 2] = ["-wal", "-shm"];
 
 /// A file beside the mirror, by what is added to the name. A mirror that is reached by a link has it beside the file that it
 /// leads to.
@@ -37,6 +40,22 @@ pub(super) fn open_or_create(path: &Path) -> io::Result<File> {
         .truncate(false)
         .mode(FILE_MODE)
         .open(path)
+}
+
+/// Gives SQLite's files the mirror's group. Who may read the mirror must be able to read these; SQLite makes them with the
+/// process's group.
+pub(super) fn share_with_group(path: &Path) {
+    let Ok(mirror) = std::fs::metadata(path) else {
+        return;
+    };
+    for suffix in OF_SQLITE {
+        let file = beside(path, suffix);
+        let differs = |other: Metadata| other.gid() != mirror.gid();
+        if std::fs::symlink_metadata(&file).is_ok_and(differs) {
+            // Refused to a process that is not in that group: then it isn't for us to share with it.
+            let _ = lchown(&file, None, Some(mirror.gid()));
+        }
+    }
 }
 
 /// Makes the entries of a file's folder last, such as a name that it has been given.

@@ -81,6 +81,7 @@ impl Mirror {
         let lock = lock::Lock::acquire(path, command)?;
         files::open_or_create(path).map_err(|error| MirrorError::from_io(path, &error))?;
         let connection = schema::open_for_writing(path)?;
+        files::share_with_group(path);
         let mut mirror = Self {
             connection,
             path: path.to_owned(),
@@ -109,6 +110,12 @@ impl Mirror {
         &self.path
     }
 
+    /// Empties the -wal file into the mirror's, so that a copy of that file alone is complete. Where readers or another writer
+    /// are in the way, some of it stays for the next time; nobody waits.
+    pub fn settle(&self) -> Result<()> {
+        self.read(schema::settle)
+    }
+
     /// One transaction: all of `work` or nothing of it.
     fn write<T>(
         &mut self,
@@ -131,6 +138,13 @@ impl Mirror {
 
     fn meta<T: FromSql>(&self, key: &str) -> Result<Option<T>> {
         self.read(|connection| meta(connection, key))
+    }
+}
+
+impl Drop for Mirror {
+    fn drop(&mut self) {
+        // What stays in the -wal file is read from there, by everybody.
+        let _ = self.settle();
     }
 }
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use super::Result;
 use super::error::MirrorError;
 use super::upgrade::{self, MIGRATIONS};
+use super::{Result, files};
 
 /// The schema version that this program writes: the number of migrations.
 pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
@@ -75,16 +75,28 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Connection> {
 
 /// A reader that lacks permissions must not be told about writing.
 fn as_reader(error: MirrorError) -> MirrorError {
-    match error {
-        MirrorError::NotWritable { path, .. } => MirrorError::NotReadable {
-            path,
-            reason:
-                "nobody has it open now, and to open it first takes write access to its folder, \
-                     for SQLite's -shm file; read it as its owner, or while a pass is under way"
-                    .to_owned(),
-        },
-        other => other,
-    }
+    let MirrorError::NotWritable { path, reason } = error else {
+        return error;
+    };
+    let is_missing = |suffix| !files::beside(&path, suffix).exists();
+    let reason = if files::OF_SQLITE.into_iter().any(is_missing) {
+        "its -wal and -shm files are not there, and to make them takes write access to its folder (a program other than \
+         customer-mirror had it open last and removed them); read it as its owner, or after the next pass, which brings them back"
+            .to_owned()
+    } else {
+        format!("{reason}; check who may read its -wal and -shm files")
+    };
+    MirrorError::NotReadable { path, reason }
+}
+
+/// Brings all that is committed into the mirror's file and empties the -wal file, as far as no reader needs it and nobody else
+/// writes; waits for neither.
+pub(super) fn settle(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(Duration::ZERO)?;
+    // It answers with a row, of which nothing is of use here.
+    let settled = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    settled
 }
 
 /// An empty mirror in memory, for a preview where there is no file yet.
@@ -133,6 +145,8 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     // What one large transaction (the first indexes) made of the -wal file is given back at the next checkpoint.
     connection.pragma_update(None, "journal_size_limit", CHECKPOINT_PAGES * 4096)?;
+    // Without its -wal and -shm files, whoever can't write to the folder couldn't read the mirror while nobody has it open.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(())
 }
