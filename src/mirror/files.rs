@@ -3,12 +3,14 @@
 use std::ffi::OsString;
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, lchown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, fchown, lchown};
 use std::path::{Path, PathBuf};
 
 /// Owner and group only: the mirror is personal data.
 const FILE_MODE: u32 = 0o640;
 const FOLDER_MODE: u32 = 0o750;
+
+const ROOT: u32 = 0;
 
 /// What SQLite keeps beside the mirror.
 pub(super) const OF_SQLITE: [&str; 2] = ["-wal", "-shm"];
@@ -31,15 +33,40 @@ pub(super) fn create_folder(folder: &Path) -> io::Result<()> {
 }
 
 /// Opens a file for reading and writing, and makes it, with its mode, where it is missing. The mirror's own is made so before
-/// SQLite would make it with the umask's mode; its -wal and -shm take over the mode.
+/// SQLite would make it with the umask's mode; its -wal and -shm take over mode and owner.
 pub(super) fn open_or_create(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(FILE_MODE)
-        .open(path)
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).mode(FILE_MODE);
+    match options.clone().create_new(true).open(path) {
+        Ok(file) => {
+            leave_to_folder_owner(&file, path)?;
+            Ok(file)
+        }
+        // Or a link to what is not there yet.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            options.create(true).truncate(false).open(path)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// What root makes in the folder of a service belongs to the service: one `deletions approve` by root must not lock it out.
+fn leave_to_folder_owner(file: &File, path: &Path) -> io::Result<()> {
+    // A new file's owner is whoever this process is.
+    if file.metadata()?.uid() != ROOT {
+        return Ok(());
+    }
+    let folder = std::fs::metadata(folder_of(path))?;
+    if folder.uid() == ROOT {
+        return Ok(());
+    }
+    fchown(file, Some(folder.uid()), Some(folder.gid()))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
 }
 
 /// Gives SQLite's files the mirror's group. Who may read the mirror must be able to read these; SQLite makes them with the
@@ -60,8 +87,5 @@ pub(super) fn share_with_group(path: &Path) {
 
 /// Makes the entries of a file's folder last, such as a name that it has been given.
 pub(super) fn sync_folder_of(path: &Path) -> io::Result<()> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    File::open(folder_of(path))?.sync_all()
 }

@@ -10,6 +10,7 @@ use tokio::process::Command;
 use crate::support::{Bench, Run, Running, bytes, customers, program, quoted};
 
 /// Users and a group that need no entry in any file.
+const SERVICE: u32 = 4242;
 const COLLEAGUE: u32 = 4243;
 const GROUP: u32 = 4244;
 
@@ -164,4 +165,94 @@ async fn a_copy_of_the_idle_mirror_file_is_complete() {
         count("SELECT count(*) FROM passes WHERE state = 'complete'"),
         1
     );
+}
+
+/// The owners and groups of all that is in the mirror's folder, by name.
+fn owners(bench: &Bench) -> Vec<(String, u32, u32)> {
+    let mut owners: Vec<_> = std::fs::read_dir(folder(bench))
+        .unwrap()
+        .map(|entry| {
+            let entry = entry.unwrap();
+            let metadata = entry.metadata().unwrap();
+            let name = entry.file_name().into_string().unwrap();
+            (name, metadata.uid(), metadata.gid())
+        })
+        .collect();
+    owners.sort();
+    owners
+}
+
+#[tokio::test]
+async fn what_root_makes_belongs_to_the_owner_of_the_folder() {
+    let Some(bench) = bench_for_others(SERVICE, GROUP, 0o750).await else {
+        return;
+    };
+    let names = ["m.db", "m.db-shm", "m.db-wal", "m.db.lock"];
+    let all_of_the_service = names.map(|name| (name.to_owned(), SERVICE, GROUP));
+    bench.synced().await;
+    assert_eq!(owners(&bench), all_of_the_service);
+    for _ in 0..2 {
+        run_as(&bench, SERVICE, GROUP, &["sync"]).await.exits(0);
+        assert_eq!(owners(&bench), all_of_the_service);
+        bench.synced().await;
+        assert_eq!(owners(&bench), all_of_the_service);
+    }
+    // Where the service made them, root leaves them so.
+    for name in names {
+        std::fs::remove_file(folder(&bench).join(name)).unwrap();
+    }
+    run_as(&bench, SERVICE, GROUP, &["sync"]).await.exits(0);
+    bench.synced().await;
+    assert_eq!(owners(&bench), all_of_the_service);
+}
+
+#[tokio::test]
+async fn a_folder_that_root_makes_stays_root_s() {
+    let Some(mut bench) = bench_for_others(SERVICE, GROUP, 0o750).await else {
+        return;
+    };
+    let path = folder(&bench).join("below").join("m.db");
+    bench.set("mirror.path", &quoted(path.to_str().unwrap()));
+    bench.synced().await;
+    for path in [path.parent().unwrap(), &path] {
+        assert_eq!(std::fs::metadata(path).unwrap().uid(), 0, "{path:?}");
+    }
+}
+
+/// The service's own group is another than that of the mirror, which it is in, too.
+#[tokio::test]
+async fn the_group_of_the_mirror_is_that_of_its_other_files() {
+    let Some(bench) = bench_for_others(SERVICE, SERVICE, 0o750).await else {
+        return;
+    };
+    let tool = Command::new("setpriv").arg("--version").output().await;
+    if tool.is_err() {
+        not_tested("to be in several groups takes setpriv");
+        return;
+    }
+    let sync = async || {
+        let inner = bench.command(&["sync"]);
+        let mut command = Command::new("setpriv");
+        command
+            .env_clear()
+            .arg(format!("--reuid={SERVICE}"))
+            .arg(format!("--regid={SERVICE}"))
+            .arg(format!("--groups={GROUP}"))
+            .arg(inner.as_std().get_program())
+            .args(inner.as_std().get_args());
+        for (name, value) in inner.as_std().get_envs() {
+            command.env(name, value.unwrap());
+        }
+        Running::spawn(command).end().await.exits(0);
+    };
+    sync().await;
+    chown(mirror(&bench), None, Some(GROUP)).unwrap();
+    for _ in 0..2 {
+        sync().await;
+        for suffix in ["-wal", "-shm"] {
+            let file = std::fs::metadata(beside(&bench, suffix)).unwrap();
+            assert_eq!((file.uid(), file.gid()), (SERVICE, GROUP), "{suffix}");
+            std::fs::remove_file(beside(&bench, suffix)).unwrap();
+        }
+    }
 }
