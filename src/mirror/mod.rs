@@ -1,6 +1,6 @@
 //! The SQLite mirror: the only room that writes it, and every write is one transaction that leaves a true state.
 //!
-//! [`Mirror`] is the one writer, and holds the lock. [`Reader`]s stand beside it (WAL) and never wait for it.
+//! [`Mirror`] is the one writer, and holds the lock (but see [`Mirror::open_beside`]). [`Reader`]s stand beside it (WAL) and never wait for it.
 //! A page's rows, seen-marks, counters and next cursor go in together ([`Mirror::commit_page`]); so do the judgement
 //! at the end of a walk and its tombstones ([`Mirror::finish_pass`]).
 
@@ -44,7 +44,8 @@ pub struct Mirror {
     seed: u64,
     /// The row id that the next record is expected to have, if the listing's order is as before.
     expected_row: i64,
-    _lock: lock::Lock,
+    /// `None` beside a process that has it.
+    lock: Option<lock::Lock>,
 }
 
 type Result<T> = std::result::Result<T, MirrorError>;
@@ -77,21 +78,45 @@ impl Mirror {
         Self::open_locked(path, None, command)
     }
 
+    /// Opens a mirror for a decision that may be made while another process, as the daemon does all its life, holds the lock:
+    /// one transaction, by [`Mirror::approve_held_sweep`], [`Mirror::discard_held_sweep`] or [`Mirror::retry_quarantine`].
+    ///
+    /// That is safe for the pass under way: whatever it writes it decides in the same transaction, from what it reads there. What
+    /// it keeps between transactions is the hash seed, which never changes, and a guess at the next row, which is checked. No
+    /// decision touches the pass's own row, or its chain of cursors.
+    ///
+    /// # Errors
+    /// [`MirrorError::Locked`] if the mirror has to be migrated first, else as [`Mirror::open_existing`].
+    pub fn open_beside(path: &Path, command: &str) -> Result<Self> {
+        match Self::open_existing(path, command) {
+            Err(locked @ MirrorError::Locked { .. }) => match schema::open_beside(path)? {
+                Some(connection) => Self::assemble(path, connection, None),
+                None => Err(locked),
+            },
+            other => other,
+        }
+    }
+
     fn open_locked(path: &Path, source: Option<&str>, command: &str) -> Result<Self> {
         let lock = lock::Lock::acquire(path, command)?;
         files::open_or_create(path).map_err(|error| MirrorError::from_io(path, &error))?;
         let connection = schema::open_for_writing(path)?;
         files::share_with_group(path);
+        let mut mirror = Self::assemble(path, connection, Some(lock))?;
+        if let Some(source) = source {
+            mirror.claim(source)?;
+        }
+        Ok(mirror)
+    }
+
+    fn assemble(path: &Path, connection: Connection, lock: Option<lock::Lock>) -> Result<Self> {
         let mut mirror = Self {
             connection,
             path: path.to_owned(),
             seed: 0,
             expected_row: 1,
-            _lock: lock,
+            lock,
         };
-        if let Some(source) = source {
-            mirror.claim(source)?;
-        }
         let seed: i64 = mirror.meta("hash_seed")?.unwrap_or_default();
         mirror.seed = seed.cast_unsigned();
         Ok(mirror)
@@ -121,15 +146,18 @@ impl Mirror {
         &mut self,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
     ) -> Result<T> {
-        let result = self
+        let sqlite = |error| MirrorError::from_sqlite(&self.path, error);
+        let tx = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
-            .and_then(|tx| {
-                let value = work(&tx)?;
-                tx.commit()?;
-                Ok(value)
-            });
-        result.map_err(|error| MirrorError::from_sqlite(&self.path, error))
+            .map_err(sqlite)?;
+        if self.lock.is_none() {
+            // A newer program may have got the lock, and upgraded the mirror, since it was opened.
+            schema::recognise(&tx, &self.path)?;
+        }
+        let value = work(&tx).map_err(sqlite)?;
+        tx.commit().map_err(sqlite)?;
+        Ok(value)
     }
 
     fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
@@ -143,8 +171,10 @@ impl Mirror {
 
 impl Drop for Mirror {
     fn drop(&mut self) {
-        // What stays in the -wal file is read from there, by everybody.
-        let _ = self.settle();
+        if self.lock.is_some() {
+            // What stays in the -wal file is read from there, by everybody.
+            let _ = self.settle();
+        }
     }
 }
 
@@ -192,3 +222,6 @@ fn check_source(path: &Path, owner: String, asked: &str) -> Result<()> {
         asked: asked.to_owned(),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,14 +33,32 @@ const CACHE_KIB: i64 = 2 * 1024;
 /// Opens and migrates the file; an empty one becomes a mirror. The caller holds the lock.
 pub(super) fn open_for_writing(path: &Path) -> Result<Connection> {
     let sqlite = |error| MirrorError::from_sqlite(path, error);
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(path, flags).map_err(sqlite)?;
-    connection.busy_timeout(BUSY_TIMEOUT).map_err(sqlite)?;
+    let mut connection = connect(path)?;
     let version = recognise(&connection, path)?;
     configure(&connection).map_err(sqlite)?;
     upgrade::upgrade(&mut connection, path, version)?;
     size_cache(&connection).map_err(sqlite)?;
     Ok(connection)
+}
+
+/// Opens the file for writing beside the holder of the lock; `Ok(None)` if it would have to be migrated first.
+pub(super) fn open_beside(path: &Path) -> Result<Option<Connection>> {
+    let connection = connect(path)?;
+    if recognise(&connection, path)? != SCHEMA_VERSION {
+        return Ok(None);
+    }
+    configure(&connection).map_err(|error| MirrorError::from_sqlite(path, error))?;
+    Ok(Some(connection))
+}
+
+fn connect(path: &Path) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Connection::open_with_flags(path, flags)
+        .and_then(|connection| {
+            connection.busy_timeout(BUSY_TIMEOUT)?;
+            Ok(connection)
+        })
+        .map_err(|error| MirrorError::from_sqlite(path, error))
 }
 
 /// Opens the file read-only; it must be a mirror that this version knows.
@@ -107,7 +125,7 @@ pub(super) fn open_in_memory() -> rusqlite::Result<Connection> {
 }
 
 /// The file's schema version; 0 if it is empty.
-fn recognise(connection: &Connection, path: &Path) -> Result<i64> {
+pub(super) fn recognise(connection: &Connection, path: &Path) -> Result<i64> {
     let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
     let read = || -> rusqlite::Result<(i64, i64, i64)> {
         Ok((

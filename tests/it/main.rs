@@ -8,6 +8,7 @@
     reason = "these are tests"
 )]
 
+mod beside;
 mod complete;
 mod config;
 mod cursor;
