@@ -60,7 +60,7 @@ pub enum MirrorError {
         known: i64,
     },
     /// Another process writes to it.
-    #[error("{}: in use by another customer-mirror: {}", path.display(), describe(owner.as_ref()))]
+    #[error("{}: in use by {}", path.display(), describe(owner.as_ref()))]
     Locked {
         /// The mirror.
         path: PathBuf,
@@ -91,16 +91,24 @@ pub enum MirrorError {
     },
 }
 
+/// What the daemon calls itself in the lock.
+const DAEMON: &str = "customer-mirror run";
+
 fn describe(owner: Option<&Owner>) -> String {
-    owner.map_or_else(
-        || "another process".to_owned(),
-        |owner| {
-            format!(
-                "`{}`, process {}, since {}",
-                owner.command, owner.pid, owner.started_at
-            )
-        },
-    )
+    let Some(owner) = owner else {
+        return "another customer-mirror: another process".to_owned();
+    };
+    let Owner {
+        pid,
+        started_at,
+        command,
+    } = owner;
+    if command == DAEMON {
+        return format!(
+            "the daemon, `{command}`, process {pid}, since {started_at}; to ask it for a pass: kill -USR1 {pid}"
+        );
+    }
+    format!("another customer-mirror: `{command}`, process {pid}, since {started_at}")
 }
 
 impl MirrorError {
@@ -149,6 +157,42 @@ impl MirrorError {
         Self::NotWritable {
             path,
             reason: error.to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_holds_the_lock_is_said_and_what_to_ask_of_a_daemon() {
+        let locked = |command: Option<&str>| {
+            let owner = command.map(|command| Owner {
+                pid: 123,
+                started_at: "2026-01-31T09:30:00.000Z".to_owned(),
+                command: command.to_owned(),
+            });
+            let path = PathBuf::from("/m.db");
+            MirrorError::Locked { path, owner }.to_string()
+        };
+        for (command, expected) in [
+            (
+                Some("customer-mirror run"),
+                "/m.db: in use by the daemon, `customer-mirror run`, process 123, since 2026-01-31T09:30:00.000Z; \
+                 to ask it for a pass: kill -USR1 123",
+            ),
+            (
+                // No daemon: the signal would kill it.
+                Some("customer-mirror sync"),
+                "/m.db: in use by another customer-mirror: `customer-mirror sync`, process 123, since 2026-01-31T09:30:00.000Z",
+            ),
+            (
+                None,
+                "/m.db: in use by another customer-mirror: another process",
+            ),
+        ] {
+            assert_eq!(locked(command), expected);
         }
     }
 }
