@@ -82,6 +82,7 @@ impl From<MirrorError> for Failure {
             | MirrorError::OtherSource { .. }
             | MirrorError::TooNew { .. } => Exit::Config,
             MirrorError::Locked { .. } | MirrorError::Busy { .. } => Exit::Locked,
+            MirrorError::Interrupted { .. } => Exit::Terminated,
             MirrorError::Storage { .. } => Exit::Storage,
             MirrorError::Unexpected { .. } => Exit::Bug,
         };

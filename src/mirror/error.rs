@@ -73,6 +73,12 @@ pub enum MirrorError {
         /// The mirror.
         path: PathBuf,
     },
+    /// [`super::Work::give_up`] was called.
+    #[error("{}: the work was interrupted; nothing of it is kept", path.display())]
+    Interrupted {
+        /// The mirror.
+        path: PathBuf,
+    },
     /// Full disk, I/O error, or a damaged file.
     #[error("{}: {reason}", path.display())]
     Storage {
@@ -140,6 +146,7 @@ impl MirrorError {
                 }
             }
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy { path },
+            Some(ErrorCode::OperationInterrupted) => Self::Interrupted { path },
             _ => Self::Unexpected { path, error },
         }
     }

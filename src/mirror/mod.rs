@@ -18,6 +18,7 @@ mod schema;
 mod seen;
 mod sweep;
 mod upgrade;
+mod work;
 
 use std::path::{Path, PathBuf};
 
@@ -34,6 +35,7 @@ pub use quarantine::{Quarantined, Retried};
 pub use read::{Freshness, HeldSweep, LockStatus, MirrorStatus, Reader, Status};
 pub use schema::SCHEMA_VERSION;
 pub use sweep::Decided;
+pub use work::Work;
 
 /// The one writer of a mirror file.
 #[derive(Debug)]
@@ -44,6 +46,7 @@ pub struct Mirror {
     seed: u64,
     /// The row id that the next record is expected to have, if the listing's order is as before.
     expected_row: i64,
+    work: Work,
     /// `None` beside a process that has it.
     lock: Option<lock::Lock>,
 }
@@ -109,12 +112,16 @@ impl Mirror {
         Ok(mirror)
     }
 
-    fn assemble(path: &Path, connection: Connection, lock: Option<lock::Lock>) -> Result<Self> {
+    fn assemble(path: &Path, mut connection: Connection, lock: Option<lock::Lock>) -> Result<Self> {
+        let work = Work::default();
+        work.watch(&mut connection)
+            .map_err(|error| MirrorError::from_sqlite(path, error))?;
         let mut mirror = Self {
             connection,
             path: path.to_owned(),
             seed: 0,
             expected_row: 1,
+            work,
             lock,
         };
         let seed: i64 = mirror.meta("hash_seed")?.unwrap_or_default();
@@ -135,6 +142,11 @@ impl Mirror {
         &self.path
     }
 
+    /// The work that goes on here, to be watched and stopped from elsewhere.
+    pub fn work(&self) -> Work {
+        self.work.clone()
+    }
+
     /// Empties the -wal file into the mirror's, so that a copy of that file alone is complete. Where readers or another writer
     /// are in the way, some of it stays for the next time; nobody waits.
     pub fn settle(&self) -> Result<()> {
@@ -147,6 +159,11 @@ impl Mirror {
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
     ) -> Result<T> {
         let sqlite = |error| MirrorError::from_sqlite(&self.path, error);
+        self.work.step();
+        if self.work.is_given_up() {
+            let path = self.path.clone();
+            return Err(MirrorError::Interrupted { path });
+        }
         let tx = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
@@ -156,7 +173,9 @@ impl Mirror {
             schema::recognise(&tx, &self.path)?;
         }
         let value = work(&tx).map_err(sqlite)?;
+        self.work.step();
         tx.commit().map_err(sqlite)?;
+        self.work.step();
         Ok(value)
     }
 
