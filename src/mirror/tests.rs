@@ -1,5 +1,7 @@
 //! What takes two writers of one mirror in one process, or a hand on its insides.
 
+use std::time::{Duration, Instant};
+
 use chrono::Utc;
 
 use super::*;
@@ -81,6 +83,16 @@ fn a_pass_that_is_given_up_at_its_end_is_finished_another_time() {
     assert_eq!(after.state, PassState::Complete);
 }
 
+/// Returns when something has come true; a test that would wait for ever fails.
+#[track_caller]
+fn until(is_true: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !is_true() {
+        assert!(started.elapsed() < Duration::from_secs(60), "in vain");
+        std::thread::yield_now();
+    }
+}
+
 #[test]
 fn a_long_statement_is_seen_to_go_on_and_can_be_stopped_and_nothing_of_it_is_kept() {
     let folder = tempfile::tempdir().unwrap();
@@ -96,10 +108,9 @@ fn a_long_statement_is_seen_to_go_on_and_can_be_stopped_and_nothing_of_it_is_kep
         (mirror, stopped)
     });
     let begun = work.steps();
-    while work.steps() < begun + 20 {
-        std::thread::yield_now();
-    }
+    until(|| work.steps() >= begun + 20);
     work.give_up();
+    until(|| endless.is_finished());
     let (mut mirror, stopped) = endless.join().unwrap();
     let error = stopped.unwrap_err();
     assert!(matches!(error, MirrorError::Interrupted { .. }), "{error}");
