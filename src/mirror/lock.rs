@@ -4,6 +4,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -46,6 +47,16 @@ impl Lock {
         let lock_path = files::beside(path, SUFFIX);
         let io = |error| MirrorError::from_io(&lock_path, &error);
         let mut file = files::open_or_create(&lock_path).map_err(io)?;
+        let (named, opened) = std::fs::symlink_metadata(&lock_path)
+            .and_then(|named| Ok((named, file.metadata()?)))
+            .map_err(io)?;
+        if (named.dev(), named.ino()) != (opened.dev(), opened.ino()) {
+            // In the folder of another user it could lead root to any file, and what is written below would overwrite that.
+            return Err(MirrorError::NotWritable {
+                path: lock_path,
+                reason: "it is a symbolic link, which a lock may not be".to_owned(),
+            });
+        }
         let mut attempt = 1;
         while let Err(error) = file.try_lock() {
             match error {
@@ -127,5 +138,16 @@ mod tests {
         drop(held);
         assert_eq!(owner(&path), None);
         Lock::acquire(&path, "x").unwrap();
+    }
+
+    #[test]
+    fn no_link_leads_the_lock_to_another_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let other = folder.path().join("other");
+        std::fs::write(&other, "precious").unwrap();
+        std::os::unix::fs::symlink(&other, folder.path().join("m.db.lock")).unwrap();
+        let error = Lock::acquire(&folder.path().join("m.db"), "x").unwrap_err();
+        assert!(error.to_string().contains("symbolic link"), "{error}");
+        assert_eq!(std::fs::read_to_string(other).unwrap(), "precious");
     }
 }
