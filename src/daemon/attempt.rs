@@ -46,6 +46,7 @@ where
         let mirror = &self.daemon.mirror;
         let holdings = mirror
             .with(|mirror| {
+                mirror.settle()?;
                 mirror.release_memory()?;
                 mirror.holdings()
             })
