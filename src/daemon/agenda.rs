@@ -327,3 +327,6 @@ fn after(now: Timestamp, delay: Duration) -> Timestamp {
         .and_then(|delay| now.checked_add_signed(delay))
         .unwrap_or(now)
 }
+
+#[cfg(test)]
+mod tests;
