@@ -178,6 +178,10 @@ impl Agenda {
             // The clock went back: due times that come again are due again.
             self.served = now;
         }
+        if let Some(trouble) = &mut self.trouble {
+            // No backoff is longer: the clock went back.
+            trouble.not_before = trouble.not_before.min(after(now, BACKOFF_MAX));
+        }
         if let Some(why @ (Why::Asked | Why::Changed)) = self.wanted {
             return Some(Next { at: now, why });
         }

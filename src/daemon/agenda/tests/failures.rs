@@ -85,6 +85,16 @@ fn what_a_failure_waits_for(#[case] remedy: Remedy, #[case] expected: Option<Nex
 }
 
 #[test]
+fn the_clock_set_back_does_not_prolong_a_backoff() {
+    for remedy in [Remedy::Time, Remedy::NextDue, Remedy::Key] {
+        let mut agenda = failed("* * * * *", remedy, NOW);
+        let yesterday = at("2026-03-09T12:05:00Z");
+        let next = agenda.next(None, yesterday).unwrap();
+        assert_eq!(next.at, at("2026-03-09T12:10:00Z"), "{remedy:?}");
+    }
+}
+
+#[test]
 fn nothing_else_begins_while_the_server_wants_to_be_left_alone() {
     let held = Some(at("14:00:00"));
     let mut agenda = Agenda::new(
