@@ -203,16 +203,22 @@ impl Agenda {
     /// The last due time that is over but not served, else the next one.
     fn due(&self, now: Timestamp) -> Option<Next> {
         let mut due = self.timing.when.next_after(self.served)?;
+        let mut later = self.timing.when.next_after(due);
         let mut missed = 0;
-        while missed < MISSED_MAX {
-            match self.timing.when.next_after(due) {
-                Some(later) if later <= now => due = later,
-                _ => break,
-            }
+        while missed < MISSED_MAX
+            && let Some(next) = later.filter(|later| *later <= now)
+        {
+            due = next;
+            later = self.timing.when.next_after(due);
             missed += 1;
         }
-        // What was missed is long late enough.
-        let at = if missed > 0 { due } else { self.delayed(due) };
+        let at = if missed > 0 {
+            // That is late enough.
+            due
+        } else {
+            let delayed = self.delayed(due);
+            later.map_or(delayed, |later| delayed.min(later))
+        };
         let why = Why::Due { missed };
         Some(Next { at, why })
     }

@@ -169,6 +169,13 @@ fn jitter_puts_off_what_is_due_but_not_what_was_missed() {
     );
 }
 
+#[test]
+fn jitter_ends_when_the_next_one_is_due() {
+    let mut agenda = settled("* * * * *", 24 * 3600, "12:00:00");
+    assert_eq!(agenda.next(None, at("12:00:01")), due("12:02:00"));
+    assert_eq!(agenda.next(None, at("12:02:00")), missed("12:02:00", 1));
+}
+
 #[rstest]
 #[case(Why::Asked)]
 #[case(Why::Changed)]
