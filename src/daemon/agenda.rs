@@ -102,6 +102,8 @@ pub struct Agenda {
     /// Every due time up to here is served.
     served: Timestamp,
     wanted: Option<Why>,
+    /// The operator has asked for a pass that has not begun.
+    asked: bool,
     /// Failed attempts in a row.
     failures: u32,
     doubts_server: bool,
@@ -127,6 +129,7 @@ impl Agenda {
             seed,
             served: now,
             wanted: None,
+            asked: false,
             failures: 0,
             doubts_server: false,
             trouble: None,
@@ -169,7 +172,11 @@ impl Agenda {
 
     /// A pass is to begin at once, whatever the schedule and the backoff say.
     pub fn want(&mut self, why: Why) {
-        self.wanted = Some(why);
+        match why {
+            // Going on with a pass is not yet the one that was asked for meanwhile.
+            Why::Asked => self.asked = true,
+            _ => self.wanted = Some(why),
+        }
     }
 
     /// The next pass; `None` if the schedule has no due time left. Not before `held_until`, as the server asked.
@@ -182,7 +189,11 @@ impl Agenda {
             // No backoff is longer: the clock went back.
             trouble.not_before = trouble.not_before.min(after(now, BACKOFF_MAX));
         }
-        if let Some(why @ (Why::Asked | Why::Changed)) = self.wanted {
+        let at_once = match self.wanted {
+            Some(Why::Changed) => Some(Why::Changed),
+            _ => self.asked.then_some(Why::Asked),
+        };
+        if let Some(why) = at_once {
             return Some(Next { at: now, why });
         }
         let mut next = match (&self.trouble, self.wanted) {
@@ -238,7 +249,9 @@ impl Agenda {
     /// attempt, the next one is not at once again.
     pub fn begin(&mut self, interrupted: Option<(i64, i64)>, now: Timestamp) -> Attempts {
         self.served = now;
-        self.wanted = None;
+        if self.wanted.take() != Some(Why::Changed) {
+            self.asked = false;
+        }
         self.trouble = None;
         let (pass_id, pages) = interrupted.unwrap_or_default();
         Attempts {

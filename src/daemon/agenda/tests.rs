@@ -191,6 +191,20 @@ fn what_is_asked_for_waits_for_nothing(#[case] why: Why) {
 }
 
 #[test]
+fn going_on_with_a_pass_is_not_the_pass_that_was_asked_for() {
+    for wants in [[Why::Asked, Why::Changed], [Why::Changed, Why::Asked]] {
+        let mut agenda = settled("0 0 * * *", 0, "12:00:00");
+        wants.into_iter().for_each(|why| agenda.want(why));
+        for why in [Why::Changed, Why::Asked] {
+            assert_eq!(agenda.next(None, at(NOW)), next(NOW, why));
+            agenda.begin(None, at(NOW));
+            agenda.succeeded();
+        }
+        assert_eq!(agenda.next(None, at(NOW)), due("2026-03-11T00:00:00Z"));
+    }
+}
+
+#[test]
 fn without_a_due_time_left_nothing_begins_by_itself() {
     let mut agenda = settled("0 0 12 10 3 * 2026", 0, "11:00:00");
     assert_eq!(agenda.next(None, at("11:30:00")), due("12:00:00"));
