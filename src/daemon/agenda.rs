@@ -165,8 +165,12 @@ impl Agenda {
         agenda
     }
 
-    /// Goes by another schedule from now on.
-    pub fn change_timing(&mut self, timing: Timing) {
+    /// Goes by another schedule from now on. What it would have asked for until now was not missed; what the old one did, was.
+    pub fn change_timing(&mut self, timing: Timing, now: Timestamp) {
+        let next = self.timing.when.next_after(self.served);
+        if next.is_none_or(|due| due > now) {
+            self.served = now;
+        }
         self.timing = timing;
     }
 

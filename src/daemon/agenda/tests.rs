@@ -205,6 +205,16 @@ fn going_on_with_a_pass_is_not_the_pass_that_was_asked_for() {
 }
 
 #[test]
+fn another_schedule_counts_from_now_on() {
+    let mut agenda = settled("0 0 * * *", 0, "00:00:00");
+    agenda.change_timing(timing("0 * * * *", 0, true), at(NOW));
+    assert_eq!(agenda.next(None, at(NOW)), due("13:00:00"));
+    // What was due by the old one and has not begun yet is not forgotten.
+    agenda.change_timing(timing("30 * * * *", 0, true), at("13:00:01"));
+    assert!(agenda.next(None, at("13:00:01")).unwrap().at <= at("13:00:01"));
+}
+
+#[test]
 fn without_a_due_time_left_nothing_begins_by_itself() {
     let mut agenda = settled("0 0 12 10 3 * 2026", 0, "11:00:00");
     assert_eq!(agenda.next(None, at("11:30:00")), due("12:00:00"));
