@@ -5,6 +5,7 @@ use crate::model::parse_timestamp;
 use crate::schedule::{Schedule, parse_timezone};
 
 mod failures;
+mod properties;
 mod start;
 
 const SEED: u64 = 7;
