@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::config::{ApiKey, Config, Environment};
 use crate::mirror::{Mirror, Reader};
 use crate::model::PassReport;
-use crate::pass::{self, Rules, SharedMirror};
+use crate::pass::{self, Resume, Rules, SharedMirror};
 use crate::simulator::{Fault, Listing, Options, Simulator, WaitHint};
 use crate::source::HttpSource;
 use crate::status::{Phase, Progress, Publisher};
@@ -291,7 +291,7 @@ impl Demo {
         let rules = Rules {
             deletions: self.config.deletions.clone(),
             changes: self.config.changes.clone(),
-            restart: false,
+            resume: Resume::Yes,
             clock: Clock::system(),
         };
         let (publisher, progress) = Publisher::new();

@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::config::{Api, ApiKey};
 use crate::mirror::{Mirror, Preview, PreviewReport};
 use crate::model::{PassReport, PassState, SweepState, parse_timestamp};
-use crate::pass::{self, End, Outcome, PreviewEnd, Rules, SharedMirror};
+use crate::pass::{self, End, Outcome, PreviewEnd, Resume, Rules, SharedMirror};
 use crate::source::{HttpSource, SourceError};
 use crate::status::Publisher;
 
@@ -64,7 +64,11 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<Exit,
     let rules = Rules {
         deletions: context.config.deletions.clone(),
         changes: context.config.changes.clone(),
-        restart: arguments.restart,
+        resume: if arguments.restart {
+            Resume::No
+        } else {
+            Resume::Yes
+        },
         clock: Clock::system(),
     };
     let (publisher, progress) = Publisher::new();

@@ -15,11 +15,15 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use crate::config::Timing;
 use crate::mirror::Attempts;
 use crate::model::{Holdings, Timestamp};
+use crate::pass::Resume;
 
 /// The first wait after a failed pass; it doubles with each further failure …
 const BACKOFF_MIN: Duration = Duration::from_secs(30);
 /// … up to this, so that the end of an outage is noticed within minutes.
 const BACKOFF_MAX: Duration = Duration::from_secs(300);
+/// After so many failed attempts to get a step further, and again after as many more, it is looked whether the server is well
+/// but for the page that is asked for. That is half an hour of an outage.
+const STUCK_FAILURES: u32 = 6;
 /// The clock is set by a little all the time. Going back by less, a due time that was served isn't due again.
 const CLOCK_STEP_MIN: TimeDelta = TimeDelta::seconds(60);
 /// Missed due times are counted up to this many.
@@ -265,6 +269,15 @@ impl Agenda {
             reason: None,
             pass_id,
             pages,
+        }
+    }
+
+    /// What becomes of an interrupted pass in the next attempt.
+    pub fn resume(&self) -> Resume {
+        if self.failures > 0 && self.failures.is_multiple_of(STUCK_FAILURES) {
+            Resume::UnlessStuck
+        } else {
+            Resume::Yes
         }
     }
 

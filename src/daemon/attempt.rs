@@ -9,11 +9,12 @@ use super::{DaemonError, Request, Running, Settings, Turn, notify};
 use crate::config::ConfigError;
 use crate::mirror::Attempts;
 use crate::model::format_timestamp;
-use crate::pass::{self, End, Outcome, PassError, Rules};
+use crate::pass::{self, End, Outcome, PassError, Resume, Rules};
 use crate::source::{FailureKind, PageSource, SetupError};
 
 /// A due time is kept to the second; later, something came between.
 const LATE: TimeDelta = TimeDelta::seconds(5);
+
 /// What a pass came to.
 enum Verdict {
     Complete,
@@ -32,10 +33,11 @@ where
         self.log_begin(next);
         let is_probe = self.agenda.doubts_server() && next.why != Why::Changed;
         let mut source = (self.daemon.open)(&self.daemon.settings, is_probe)?;
+        let resume = self.agenda.resume();
         let attempt = self.begin_attempt().await;
         let (attempt, result, turn) = match attempt {
             Ok(attempt) => {
-                let (result, turn) = self.walk(&mut source).await;
+                let (result, turn) = self.walk(&mut source, resume).await;
                 (attempt, result, turn)
             }
             Err((attempt, error)) => (attempt, Err(error), Turn::Idle),
@@ -86,12 +88,12 @@ where
 
     /// The pass itself, and what is asked for meanwhile. A reload stops it at its next safe point, for it to go on with what
     /// was read.
-    async fn walk(&mut self, source: &mut S) -> (Result<Outcome, PassError>, Turn) {
+    async fn walk(&mut self, source: &mut S, resume: Resume) -> (Result<Outcome, PassError>, Turn) {
         let daemon = &mut self.daemon;
         let rules = Rules {
             deletions: daemon.settings.config.deletions.clone(),
             changes: daemon.settings.config.changes.clone(),
-            restart: false,
+            resume,
             clock: daemon.clock.clone(),
         };
         let mirror = daemon.mirror.clone();

@@ -12,6 +12,7 @@ use super::walk::stopped;
 use crate::clock::Clock;
 use crate::mirror::{Mirror, MirrorError, Work};
 use crate::model::Timestamp;
+use crate::source::Activity;
 use crate::status::Publisher;
 
 /// Work on the mirror that shows no progress for so long is stuck: a dead disk. Far over what a busy one needs for a commit, and
@@ -64,6 +65,30 @@ pub(super) fn joined<T>(
     result: Result<Result<T, MirrorError>, tokio::task::JoinError>,
 ) -> Result<T, PassError> {
     Ok(result.map_err(|error| PassError::Died(error.to_string()))??)
+}
+
+/// A request or a wait that takes so much longer than it says is stuck.
+const SLACK: Duration = Duration::from_secs(10);
+
+/// Until when what a source does must be over.
+#[derive(Debug)]
+pub(super) struct Bound(Mutex<Instant>);
+
+impl Default for Bound {
+    fn default() -> Self {
+        Self(Mutex::new(Instant::now() + SLACK))
+    }
+}
+
+impl Bound {
+    pub(super) fn begin(&self, activity: &Activity) {
+        let (Activity::Request { bound } | Activity::Wait { delay: bound, .. }) = activity;
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now() + *bound + SLACK;
+    }
+
+    pub(super) fn holds(&self) -> bool {
+        Instant::now() <= *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Whether work on the mirror moves on: SQLite counts its steps, so that hours of work are well and a minute of none is not.
@@ -151,5 +176,70 @@ impl<'a> Desk<'a> {
             Err(PassError::Mirror(MirrorError::Interrupted { .. })) => Ok(None),
             other => other.map(Some),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shared(folder: &tempfile::TempDir) -> SharedMirror {
+        let path = folder.path().join("m.db");
+        SharedMirror::new(Mirror::open_or_create(&path, "x", "a test").unwrap())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_on_the_mirror_is_stuck_when_it_has_not_moved_for_long() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mirror, (publisher, _progress)) = (shared(&folder), Publisher::new());
+        let clock = Clock::system();
+        let desk = Desk::new(&mirror, &publisher, &clock);
+        let mut vigil = desk.vigil();
+        tokio::time::advance(STALL_MAX).await;
+        assert!(vigil.is_moving());
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert!(!vigil.is_moving());
+        // Any write is a sign of life, even if it finds nothing to do.
+        let release = |mirror: &mut Mirror| {
+            mirror.hold_requests_until(Timestamp::MIN_UTC, Timestamp::MIN_UTC)
+        };
+        mirror.with(release).await.unwrap();
+        assert!(vigil.is_moving());
+        tokio::time::advance(STALL_MAX).await;
+        assert!(vigil.is_moving());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_told_to_stop_does_not_wait_for_long_work() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mirror, (publisher, _progress)) = (shared(&folder), Publisher::new());
+        let clock = Clock::system();
+        let desk = Desk::new(&mirror, &publisher, &clock);
+        let (begun, has_begun) = tokio::sync::oneshot::channel();
+        let (stop, stopped) = watch::channel(false);
+        let work = desk.with_unless_stopped(stopped, move |mirror| {
+            begun.send(()).unwrap();
+            loop {
+                mirror.hold_requests_until(Timestamp::MIN_UTC, Timestamp::MIN_UTC)?;
+            }
+        });
+        let told = async {
+            has_begun.await.unwrap();
+            stop.send_replace(true);
+            // Time stands still while a thread works; it is this test that lets it pass.
+            tokio::task::yield_now().await;
+            tokio::time::advance(GRACE + Duration::from_secs(1)).await;
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            done = work => assert!(done.map(|never: Option<()>| never.is_none()).unwrap()),
+            () = told => {}
+        }
+        // The mirror is as good as before.
+        assert_eq!(
+            mirror.with(|mirror| mirror.holdings()).await.unwrap().live,
+            0
+        );
+        mirror.with(|mirror| mirror.release_memory()).await.unwrap();
     }
 }

@@ -24,7 +24,7 @@ use crate::config::{Changes, Deletions};
 use crate::mirror::{Checkpoint, MirrorError};
 use crate::model::{PassReport, PassState};
 use crate::plan;
-use crate::source::{FailureKind, PageSource, SourceError};
+use crate::source::{Activity, FailureKind, PageSource, SourceError};
 use crate::status::{Phase, Publisher};
 
 /// How a run of [`run`] ended.
@@ -34,6 +34,17 @@ pub struct Outcome {
     pub report: PassReport,
     /// How it ended.
     pub end: End,
+}
+
+/// Whether an interrupted pass goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resume {
+    /// Yes, if its cursor isn't too old.
+    Yes,
+    /// No, begin at the first page.
+    No,
+    /// Only if the first page can't be had either: it has failed often, and where only its own page fails, it would for ever.
+    UnlessStuck,
 }
 
 impl Outcome {
@@ -107,8 +118,8 @@ pub struct Rules {
     pub deletions: Deletions,
     /// How long changes are kept.
     pub changes: Changes,
-    /// Begin at the first page even if an interrupted pass could go on.
-    pub restart: bool,
+    /// What becomes of an interrupted pass.
+    pub resume: Resume,
     /// What time it is.
     pub clock: Clock,
 }
@@ -132,7 +143,14 @@ pub async fn run<S: PageSource>(
     {
         source.hold_until(until);
     }
-    let mut checkpoint = resume_or_begin(&desk, rules.restart).await?;
+    let resume = match rules.resume {
+        Resume::UnlessStuck if comes_first_page(source, &desk, stop.clone()).await => {
+            Err("its next page can't be had, though the first one can")
+        }
+        Resume::Yes | Resume::UnlessStuck => Ok(()),
+        Resume::No => Err("restarted by the operator"),
+    };
+    let mut checkpoint = resume_or_begin(&desk, resume).await?;
     let mut walker = Walker {
         source,
         desk: &desk,
@@ -184,8 +202,28 @@ pub async fn run<S: PageSource>(
     }
 }
 
+/// Asks for the first page, to see whether the server is well; what is on it doesn't matter.
+async fn comes_first_page<S: PageSource>(
+    source: &mut S,
+    desk: &Desk<'_>,
+    mut stop: watch::Receiver<bool>,
+) -> bool {
+    let bound = desk::Bound::default();
+    let on_activity = |activity: Activity| bound.begin(&activity);
+    let fetch = desk
+        .publisher
+        .during(source.fetch(None, &on_activity), || bound.holds());
+    tokio::select! {
+        fetched = fetch => fetched.is_ok(),
+        () = walk::stopped(&mut stop) => false,
+    }
+}
+
 /// The pass to walk: the interrupted one if it is worth trying, else a new one.
-async fn resume_or_begin(desk: &Desk<'_>, restart: bool) -> Result<Checkpoint, PassError> {
+async fn resume_or_begin(
+    desk: &Desk<'_>,
+    resume: Result<(), &str>,
+) -> Result<Checkpoint, PassError> {
     let now = desk.now();
     let Some(checkpoint) = desk
         .with(move |mirror| mirror.interrupted_pass(now))
@@ -194,8 +232,8 @@ async fn resume_or_begin(desk: &Desk<'_>, restart: bool) -> Result<Checkpoint, P
         return begin(desk).await;
     };
     let pass_id = checkpoint.pass_id;
-    let reason = if restart {
-        Some("restarted by the operator".to_owned())
+    let reason = if let Err(reason) = resume {
+        Some(reason.to_owned())
     } else {
         let limit = desk.with(|mirror| mirror.cursor_lifetime()).await?;
         checkpoint

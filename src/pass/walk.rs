@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use super::PassError;
-use super::desk::{Desk, joined};
+use super::desk::{Bound, Desk, joined};
 use crate::mirror::{Checkpoint, CommitOutcome, Cost, Mirror, MirrorError, PageCommit, Standing};
 use crate::model::Cursor;
 use crate::source::{Activity, Fetched, PageSource, SourceError};
@@ -20,9 +20,6 @@ const PAGES_MAX: i64 = 100_000_000;
 
 /// In mid-walk a cursor is a page's commit old. Rejected younger than this, it was not for its age.
 const AGE_WORTH_LEARNING: Duration = Duration::from_secs(1);
-
-/// A request or a wait that takes so much longer than it says is stuck.
-const SLACK: Duration = Duration::from_secs(10);
 
 /// How a walk ended.
 pub(super) enum Walk {
@@ -136,12 +133,10 @@ impl<S: PageSource> Walker<'_, S> {
             .update(|progress| progress.phase = Phase::Fetching);
         let mut fetch = std::pin::pin!(self.source.fetch(cursor, &on_activity));
         let mut fetched = None;
-        let mut fetch_until = Instant::now() + SLACK;
+        let bound = Bound::default();
         while commit.is_some() || fetched.is_none() {
             // Whatever ends a step below is a sign of life, unless the other half of the work is stuck.
-            if (commit.is_none() || vigil.is_moving())
-                && (fetched.is_some() || Instant::now() <= fetch_until)
-            {
+            if (commit.is_none() || vigil.is_moving()) && (fetched.is_some() || bound.holds()) {
                 self.desk.publisher.beat();
             }
             tokio::select! {
@@ -153,8 +148,7 @@ impl<S: PageSource> Walker<'_, S> {
                 }
                 result = &mut fetch, if fetched.is_none() => fetched = Some(result),
                 Some(activity) = heard.recv() => {
-                    let (Activity::Request { bound } | Activity::Wait { delay: bound, .. }) = activity;
-                    fetch_until = Instant::now() + bound + SLACK;
+                    bound.begin(&activity);
                     hear(self.desk, activity).await?;
                 }
                 () = self.desk.publisher.next_beat() => {}

@@ -455,3 +455,40 @@ async fn what_is_wrong_is_said_at_the_start() {
         .says(&["no API key"]);
     assert!(!bench.db_path().exists());
 }
+
+#[tokio::test]
+async fn a_page_that_never_comes_does_not_hold_the_mirror_up_for_ever() {
+    let mut bench = Bench::for_daemon(listing()).await;
+    bench.set("retry.max_elapsed", "\"20ms\"");
+    bench.sim.push_fault(
+        Fault::Status {
+            status: 500,
+            wait: None,
+        }
+        .on_page(3)
+        .forever(),
+    );
+    let service = Service::start(&bench).await;
+    let failures = || {
+        let attempts: Option<String> = bench
+            .column("SELECT value FROM mirror_meta WHERE key = 'attempts' AND value LIKE '%\"reason\":\"%'")
+            .pop();
+        attempts.map_or(0, |text| {
+            serde_json::from_str::<Value>(&text).unwrap()["count"]
+                .as_i64()
+                .unwrap()
+        })
+    };
+    for failed in 1..=6 {
+        until(|| bench.db_path().exists() && failures() == failed).await;
+        assert_eq!(bench.passes("state"), ["running"]);
+        service.signal("USR1").await;
+    }
+    // The first page comes, so it must be the cursor: it is given up.
+    until(|| bench.passes("state").len() == 2).await;
+    assert_eq!(bench.passes("state"), ["abandoned", "running"]);
+    bench.sim.clear_faults();
+    service.makes_a_pass(&bench).await;
+    service.stop().await;
+    bench.assert_mirrors();
+}

@@ -7,7 +7,7 @@ use customer_mirror::clock::Clock;
 use customer_mirror::config::{Changes, Deletions};
 use customer_mirror::mirror::Mirror;
 use customer_mirror::model::{Cursor, Timestamp, Wait};
-use customer_mirror::pass::{self, Rules, SharedMirror};
+use customer_mirror::pass::{self, Resume, Rules, SharedMirror};
 use customer_mirror::source::{Activity, Fetched, PageSource, SourceError};
 use customer_mirror::status::Publisher;
 use tokio::sync::watch;
@@ -70,7 +70,7 @@ async fn beats(mut outage: Outage, stretches: usize) -> Vec<u64> {
             purge_after: None,
         },
         changes: Changes { keep: None },
-        restart: false,
+        resume: Resume::Yes,
         clock: Clock::system(),
     };
     let (publisher, progress) = Publisher::with_beat(Some(BEAT_INTERVAL));

@@ -39,7 +39,7 @@ use customer_mirror::clock::Clock;
 use customer_mirror::config::{Api, ApiKey, Changes, Deletions, Parameters, Retry};
 use customer_mirror::mirror::{Mirror, MirrorError, Reader};
 use customer_mirror::model::{PageSize, parse_timestamp};
-use customer_mirror::pass::{Rules, SharedMirror};
+use customer_mirror::pass::{Resume, Rules, SharedMirror};
 use customer_mirror::simulator::{Answer, LastPage, Listing, Options, Simulator};
 use customer_mirror::source::{FailureKind, HttpSource};
 use fastrand::Rng;
@@ -284,7 +284,7 @@ impl History {
         let rules = Rules {
             deletions,
             changes: Changes { keep: None },
-            restart,
+            resume: if restart { Resume::No } else { Resume::Yes },
             clock: Clock::system(),
         };
         let mirror = SharedMirror::new(open(&self.path));
