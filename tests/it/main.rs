@@ -18,6 +18,7 @@ mod readers;
 mod records;
 mod resume;
 mod secrets;
+mod shell;
 mod sim;
 mod support;
 mod sweep;
