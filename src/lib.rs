@@ -1,7 +1,9 @@
 //! customer-mirror: a complete, provably up-to-date SQLite mirror of every customer an API key can see.
 
 pub mod cli;
+pub mod clock;
 pub mod config;
+pub mod daemon;
 pub mod decode;
 pub mod json;
 pub mod mirror;

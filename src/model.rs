@@ -23,6 +23,15 @@ pub fn parse_timestamp(text: &str) -> Option<Timestamp> {
         .map(|at| at.with_timezone(&Utc))
 }
 
+/// How the mirror stands, pass or no pass.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Holdings {
+    /// Live customers.
+    pub live: i64,
+    /// When the last complete pass began: every change made before is in the mirror.
+    pub complete_as_of: Option<Timestamp>,
+}
+
 /// The server's opaque token for the next page; never empty.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Cursor(String);

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use super::output::count;
 use super::progress::{Display, print_above};
 use super::{Exit, Failure};
+use crate::clock::Clock;
 use crate::config::{ApiKey, Config, Environment};
 use crate::mirror::{Mirror, Reader};
 use crate::model::PassReport;
@@ -291,6 +292,7 @@ impl Demo {
             deletions: self.config.deletions.clone(),
             changes: self.config.changes.clone(),
             restart: false,
+            clock: Clock::system(),
         };
         let (publisher, progress) = Publisher::new();
         let (_stop_sender, stop) = watch::channel(false);

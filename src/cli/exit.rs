@@ -83,6 +83,7 @@ impl From<MirrorError> for Failure {
             | MirrorError::TooNew { .. } => Exit::Config,
             MirrorError::Locked { .. } | MirrorError::Busy { .. } => Exit::Locked,
             MirrorError::Storage { .. } => Exit::Storage,
+            MirrorError::Interrupted { .. } => Exit::Terminated,
             MirrorError::Unexpected { .. } => Exit::Bug,
         };
         Self::new(exit, error.to_string())

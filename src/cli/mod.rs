@@ -12,6 +12,7 @@ pub mod output;
 mod progress;
 mod quarantine;
 mod query;
+mod run;
 mod signals;
 mod simulate_api;
 mod status;
@@ -67,6 +68,7 @@ enum Command {
 /// The commands that take the configuration; the others work beside a broken one.
 #[derive(Debug, Subcommand)]
 enum Configured {
+    Run(run::Arguments),
     Sync(sync::Arguments),
     Status(status::Arguments),
     Get(get::Arguments),
@@ -112,7 +114,12 @@ async fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
     };
     let environment = Environment::of_process()?;
     let config = Config::load(arguments.config.as_deref(), &environment)?;
-    telemetry::start(&config.log, arguments.verbose, quiet, progress::log_writer);
+    let options = telemetry::Options {
+        verbose: arguments.verbose,
+        quiet,
+        daemon: matches!(command, Configured::Run(_)),
+    };
+    let log = telemetry::start(&config.log, options, progress::log_writer);
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
@@ -122,6 +129,7 @@ async fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
         quiet,
     };
     match command {
+        Configured::Run(_) => run::run(context, arguments.config, log).await,
         Configured::Sync(arguments) => sync::run(&context, arguments).await,
         Configured::Status(arguments) => status::run(&context, &arguments),
         Configured::Get(arguments) => get::run(&context, &arguments),

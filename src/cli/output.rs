@@ -18,10 +18,19 @@ pub(super) use rows::RowWriter;
 pub(super) use sheet::Sheet;
 
 use super::{Context, Failure};
+use crate::telemetry::stderr_is_journal;
 
 /// Shows an error on stderr.
 pub fn error(message: &str) {
-    let _ = writeln!(anstream::stderr(), "customer-mirror: {message}");
+    let message = format!("customer-mirror: {message}");
+    // The journal takes each line for an entry, and its priority from a prefix.
+    let message = if stderr_is_journal() {
+        let lines: Vec<_> = message.lines().map(|line| format!("<3>{line}")).collect();
+        lines.join("\n")
+    } else {
+        message
+    };
+    let _ = writeln!(anstream::stderr(), "{message}");
 }
 
 /// Tells on stderr what is not data, unless asked to be quiet.

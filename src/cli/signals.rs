@@ -1,9 +1,13 @@
-//! SIGINT and SIGTERM end a pass at its next safe point.
+//! Signals: SIGINT and SIGTERM end a pass at its next safe point; a daemon takes SIGHUP and SIGUSR1 besides.
 
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use super::Exit;
+use crate::daemon::Request;
+
+/// More signals than this at once say nothing more.
+const REQUESTS_MAX: usize = 16;
 
 /// Watches for a signal to stop. `stop` turns true at the first one; a second one ends the process at once, which is safe too:
 /// the mirror is then as its last commit left it.
@@ -44,4 +48,39 @@ impl Signals {
     pub(super) fn exit(&self) -> Exit {
         self.exit.borrow().unwrap_or(Exit::Interrupted)
     }
+}
+
+/// Watches for what a daemon can be asked for: SIGTERM or SIGINT to end, SIGHUP to read its configuration again, SIGUSR1 for a
+/// pass. Who asks it twice to end doesn't want to wait: it ends at once, which is safe too.
+///
+/// # Errors
+/// If the system refuses the handlers.
+pub(super) fn requests() -> std::io::Result<mpsc::Receiver<Request>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    let mut user = signal(SignalKind::user_defined1())?;
+    let (sender, receiver) = mpsc::channel(REQUESTS_MAX);
+    tokio::spawn(async move {
+        let mut is_stopping = false;
+        loop {
+            let (request, exit) = tokio::select! {
+                _ = interrupt.recv() => (Request::Stop, Exit::Interrupted),
+                _ = terminate.recv() => (Request::Stop, Exit::Terminated),
+                _ = hang_up.recv() => (Request::Reload, Exit::Done),
+                _ = user.recv() => (Request::Pass, Exit::Done),
+            };
+            if request == Request::Stop {
+                if is_stopping {
+                    std::process::exit(exit as i32);
+                }
+                is_stopping = true;
+                // It must get through, also among many other requests.
+                let _ = sender.send(request).await;
+            } else {
+                let _ = sender.try_send(request);
+            }
+        }
+    });
+    Ok(receiver)
 }

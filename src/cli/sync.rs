@@ -8,6 +8,7 @@ use super::output::{Screen, Sheet, bytes, count, plural, print as print_text, sp
 use super::progress::Display;
 use super::signals::Signals;
 use super::{Context, Exit, Failure};
+use crate::clock::Clock;
 use crate::config::{Api, ApiKey};
 use crate::mirror::{Mirror, Preview, PreviewReport};
 use crate::model::{PassReport, PassState, SweepState, parse_timestamp};
@@ -64,6 +65,7 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<Exit,
         deletions: context.config.deletions.clone(),
         changes: context.config.changes.clone(),
         restart: arguments.restart,
+        clock: Clock::system(),
     };
     let (publisher, progress) = Publisher::new();
     let display = Display::start(progress, context.quiet);
@@ -77,38 +79,11 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<Exit,
     .await;
     drop(display);
     let outcome = result?;
-    log_end(&outcome);
+    outcome.log(None);
     let printed = print(&outcome.report, arguments.json);
     // How the pass ended counts for more than whether anybody reads the report.
     let exit = conclude(&outcome, &signals, arguments.strict)?;
     printed.map(|()| exit)
-}
-
-/// One line in the log at a pass's end.
-fn log_end(outcome: &Outcome) {
-    let report = &outcome.report;
-    if report.state == PassState::Complete {
-        tracing::info!(
-            pass.id = report.pass_id,
-            pages = report.pages,
-            records = report.records,
-            created = report.created,
-            updated = report.updated,
-            deleted = report.deleted,
-            restored = report.restored,
-            quarantined = report.quarantined,
-            retries = report.retries,
-            sweep = report.sweep.as_str(),
-            "pass complete"
-        );
-    } else {
-        tracing::warn!(
-            pass.id = report.pass_id,
-            pages = report.pages,
-            records = report.records,
-            "pass not complete"
-        );
-    }
 }
 
 /// The exit status of a pass, and the message that goes with it.

@@ -21,6 +21,8 @@ pub struct LoadedKey {
     pub key: ApiKey,
     /// Where it was found: a path, or the name of an environment variable.
     pub origin: String,
+    /// True if it is in the file that `api.key_file` names, where another one may be put while the program runs.
+    pub is_from_key_file: bool,
     /// What the operator should know, such as a key file that everyone can read.
     pub warnings: Vec<String>,
 }
@@ -60,7 +62,10 @@ impl ApiKey {
                         "api.key_file names no file in the current directory (value not shown, in case it is the key itself); write the full path of the file",
                     ))
                 }
-                read => from_file(path, read),
+                read => from_file(path, read).map(|loaded| LoadedKey {
+                    is_from_key_file: true,
+                    ..loaded
+                }),
             };
         }
         if let Some(text) = environment.get(KEY_VARIABLE) {
@@ -68,6 +73,7 @@ impl ApiKey {
             return Ok(LoadedKey {
                 key,
                 origin: KEY_VARIABLE.to_owned(),
+                is_from_key_file: false,
                 warnings: Vec::new(),
             });
         }
@@ -89,6 +95,7 @@ fn from_file(path: &Path, read: io::Result<String>) -> Result<LoadedKey, ConfigE
     let key = checked(&text).map_err(|problem| ConfigError::at(&place, problem))?;
     Ok(LoadedKey {
         key,
+        is_from_key_file: false,
         warnings: open_to_everyone(path).into_iter().collect(),
         origin: place,
     })

@@ -199,12 +199,12 @@ pub struct Log {
 /// `log.format`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
-    /// Journald under systemd, text otherwise.
+    /// The journal where stderr leads there (under systemd), text otherwise.
     Auto,
     /// For people.
     Text,
     /// One JSON object a line.
     Json,
-    /// Text with the priority prefixes that journald reads.
+    /// The journal, by its own protocol: a priority and a field for each field. Text if it can't be reached.
     Journald,
 }

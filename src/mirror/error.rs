@@ -81,6 +81,12 @@ pub enum MirrorError {
         /// What is wrong and what to do.
         reason: String,
     },
+    /// Told to stop in the middle of long work.
+    #[error("{}: the work was interrupted; nothing of it is kept", path.display())]
+    Interrupted {
+        /// The mirror.
+        path: PathBuf,
+    },
     /// SQL that should always work did not: a bug, or a mirror that was altered by hand.
     #[error("{}: unexpected database error: {error}", path.display())]
     Unexpected {
@@ -134,6 +140,14 @@ impl MirrorError {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy { path },
             _ => Self::Unexpected { path, error },
         }
+    }
+
+    /// True if waiting may help: a full disk is emptied, a lock is released. A damaged file stays so.
+    pub fn may_pass(&self) -> bool {
+        matches!(
+            self,
+            Self::Storage { .. } | Self::Busy { .. } | Self::NotWritable { .. }
+        )
     }
 
     /// Sorts an error of the file system.

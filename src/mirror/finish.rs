@@ -5,7 +5,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::rows::Stamp;
-use super::{Mirror, Result, meta, quarantine, schema, sweep};
+use super::{Mirror, Result, attempts, meta, quarantine, schema, sweep};
 use crate::config::{Changes, Deletions};
 use crate::model::{SweepState, Timestamp, format_timestamp};
 use crate::plan::{self, Absences, CompletenessProof, Sweep};
@@ -30,6 +30,7 @@ impl Mirror {
                 "UPDATE passes SET state = 'complete', finished_at = ?2, deleted = ?3, sweep = ?4, error = NULL WHERE pass_id = ?1",
                 (pass_id, stamp.now, deleted as i64, state.as_str()),
             )?;
+            attempts::forget(tx)?;
             quarantine::heal_listed(tx, pass_id)?;
             tx.execute("DELETE FROM pass_pages", [])?;
             if let Some(keep) = changes.keep {

@@ -4,6 +4,7 @@
 //! A page's rows, seen-marks, counters and next cursor go in together ([`Mirror::commit_page`]); so do the judgement
 //! at the end of a walk and its tombstones ([`Mirror::finish_pass`]).
 
+mod attempts;
 mod commit;
 mod error;
 mod finish;
@@ -16,6 +17,7 @@ mod rows;
 mod schema;
 mod seen;
 mod sweep;
+mod work;
 
 use std::path::{Path, PathBuf};
 
@@ -23,6 +25,7 @@ use rusqlite::{
     Connection, OptionalExtension, Transaction, TransactionBehavior, types::FromSql, types::ToSql,
 };
 
+pub use attempts::Attempts;
 pub use commit::{CommitOutcome, Cost, PageCommit};
 pub use error::MirrorError;
 pub use lock::Owner;
@@ -32,6 +35,7 @@ pub use quarantine::{Quarantined, Retried};
 pub use read::{Freshness, HeldSweep, LockStatus, MirrorStatus, Reader, Status};
 pub use schema::SCHEMA_VERSION;
 pub use sweep::Decided;
+pub use work::Work;
 
 /// Owner and group only: the mirror is personal data.
 const FILE_MODE: u32 = 0o640;

@@ -81,6 +81,18 @@ pub(super) fn running_pass(connection: &Connection) -> rusqlite::Result<Option<P
         .optional()
 }
 
+/// When the last complete pass began.
+pub(super) fn last_complete(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {
+    let started_at: Option<String> = connection
+        .query_row(
+            "SELECT started_at FROM passes WHERE state = 'complete' ORDER BY pass_id DESC LIMIT 1",
+            [],
+            |row| row.get(0),
+        )
+        .optional()?;
+    Ok(started_at.and_then(|text| parse_timestamp(&text)))
+}
+
 /// Until when the server wants to be left alone, if that is not over.
 pub(super) fn requests_not_before(
     connection: &Connection,
@@ -130,6 +142,11 @@ impl Mirror {
                 resumed: true,
             }))
         })
+    }
+
+    /// The pass that was interrupted, and its pages.
+    pub fn pages_of_interrupted_pass(&self) -> Result<Option<(i64, i64)>> {
+        self.read(|connection| Ok(running_pass(connection)?.map(|pass| (pass.pass_id, pass.pages))))
     }
 
     /// Begins a pass at the first page. There must be no running one.

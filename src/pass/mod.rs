@@ -4,23 +4,24 @@
 //! wait can be cancelled at any moment; a commit never is. Whatever ends a walk early leaves the checkpoint of its last
 //! commit, and the next pass goes on from there. Only a walk that [`plan::prove_complete`] believes is judged for absences.
 
+mod desk;
 mod preview;
 mod walk;
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::Utc;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
+use desk::Desk;
+pub use desk::SharedMirror;
 pub use preview::{PreviewEnd, preview};
 use walk::{Walk, Walker};
 
+use crate::clock::Clock;
 use crate::config::{Changes, Deletions};
-use crate::mirror::{Checkpoint, Mirror, MirrorError};
+use crate::mirror::{Checkpoint, MirrorError};
 use crate::model::{PassReport, PassState};
 use crate::plan;
 use crate::source::{FailureKind, PageSource, SourceError};
@@ -33,6 +34,41 @@ pub struct Outcome {
     pub report: PassReport,
     /// How it ended.
     pub end: End,
+}
+
+impl Outcome {
+    /// One line in the log at a pass's end; with `error` where nobody else tells why.
+    pub fn log(&self, error: Option<&str>) {
+        let report = &self.report;
+        match self.end {
+            End::Complete { .. } => info!(
+                pass.id = report.pass_id,
+                pages = report.pages,
+                records = report.records,
+                created = report.created,
+                updated = report.updated,
+                deleted = report.deleted,
+                restored = report.restored,
+                quarantined = report.quarantined,
+                retries = report.retries,
+                sweep = report.sweep.as_str(),
+                "pass complete"
+            ),
+            End::Interrupted => info!(
+                pass.id = report.pass_id,
+                pages = report.pages,
+                records = report.records,
+                "pass interrupted"
+            ),
+            _ => warn!(
+                pass.id = report.pass_id,
+                pages = report.pages,
+                records = report.records,
+                error,
+                "pass not complete"
+            ),
+        }
+    }
 }
 
 /// How a pass ended.
@@ -73,40 +109,8 @@ pub struct Rules {
     pub changes: Changes,
     /// Begin at the first page even if an interrupted pass could go on.
     pub restart: bool,
-}
-
-/// A mirror that a pass may write from another thread while it fetches.
-#[derive(Debug, Clone)]
-pub struct SharedMirror(Arc<Mutex<Mirror>>);
-
-impl SharedMirror {
-    /// Shares a mirror.
-    pub fn new(mirror: Mirror) -> Self {
-        Self(Arc::new(Mutex::new(mirror)))
-    }
-
-    fn start<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&mut Mirror) -> Result<T, MirrorError> + Send + 'static,
-    ) -> JoinHandle<Result<T, MirrorError>> {
-        let mirror = Arc::clone(&self.0);
-        tokio::task::spawn_blocking(move || {
-            work(&mut mirror.lock().unwrap_or_else(PoisonError::into_inner))
-        })
-    }
-
-    async fn with<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&mut Mirror) -> Result<T, MirrorError> + Send + 'static,
-    ) -> Result<T, PassError> {
-        joined(self.start(work).await)
-    }
-}
-
-fn joined<T>(
-    result: Result<Result<T, MirrorError>, tokio::task::JoinError>,
-) -> Result<T, PassError> {
-    Ok(result.map_err(|error| PassError::Died(error.to_string()))??)
+    /// What time it is.
+    pub clock: Clock,
 }
 
 /// Walks the listing once, resuming an interrupted pass; returns when it is complete, failed, or told to stop.
@@ -120,84 +124,80 @@ pub async fn run<S: PageSource>(
     publisher: &Publisher,
     stop: watch::Receiver<bool>,
 ) -> Result<Outcome, PassError> {
-    let now = Utc::now();
-    if let Some(until) = mirror
+    let desk = Desk::new(mirror, publisher, &rules.clock);
+    let now = desk.now();
+    if let Some(until) = desk
         .with(move |mirror| mirror.requests_not_before(now))
         .await?
     {
         source.hold_until(until);
     }
-    let mut checkpoint = resume_or_begin(mirror, rules.restart).await?;
+    let mut checkpoint = resume_or_begin(&desk, rules.restart).await?;
     let mut walker = Walker {
         source,
-        mirror,
-        publisher,
-        stop,
+        desk: &desk,
+        stop: stop.clone(),
         drifted: BTreeSet::new(),
     };
     let mut rejected_before = false;
     loop {
         let pass_id = checkpoint.pass_id;
         let end = match walker.walk(checkpoint).await? {
-            Walk::Ended => finish(mirror, publisher, pass_id, rules).await?,
+            Walk::Ended => finish(&desk, pass_id, rules, stop.clone()).await?,
             Walk::Stopped => {
-                mirror
-                    .with(move |mirror| mirror.interrupt_pass(pass_id, "interrupted", 0))
+                desk.with(move |mirror| mirror.interrupt_pass(pass_id, "interrupted", 0))
                     .await?;
                 End::Interrupted
             }
             Walk::Endless(reason) => {
-                end_pass(mirror, pass_id, PassState::Failed, &reason).await?;
+                end_pass(&desk, pass_id, PassState::Failed, &reason).await?;
                 End::Endless(reason)
             }
             Walk::Failed { error, cursor_age } if error.kind == FailureKind::CursorRejected => {
-                learn(mirror, cursor_age).await?;
+                learn(&desk, cursor_age).await?;
                 if !rejected_before {
                     rejected_before = true;
                     warn!(pass.id = pass_id, error = %error, "cursor rejected: the pass is abandoned, a new one begins");
-                    end_pass(mirror, pass_id, PassState::Abandoned, &error.message).await?;
-                    checkpoint = begin(mirror).await?;
+                    end_pass(&desk, pass_id, PassState::Abandoned, &error.message).await?;
+                    checkpoint = begin(&desk).await?;
                     continue;
                 }
-                end_pass(mirror, pass_id, PassState::Failed, &error.message).await?;
+                end_pass(&desk, pass_id, PassState::Failed, &error.message).await?;
                 End::SourceFailed(error)
             }
             Walk::Failed { error, .. } => {
                 let (message, retries, until) =
                     (error.message.clone(), error.retries, error.wait_until);
-                mirror
-                    .with(move |mirror| mirror.interrupt_pass(pass_id, &message, retries))
+                desk.with(move |mirror| mirror.interrupt_pass(pass_id, &message, retries))
                     .await?;
                 if let Some(until) = until {
-                    mirror
-                        .with(move |mirror| mirror.hold_requests_until(until, Utc::now()))
+                    let now = desk.now();
+                    desk.with(move |mirror| mirror.hold_requests_until(until, now))
                         .await?;
                 }
                 End::SourceFailed(error)
             }
         };
         publisher.update(|progress| progress.phase = Phase::Ended);
-        let report = mirror
-            .with(move |mirror| mirror.pass_report(pass_id))
-            .await?;
+        let report = desk.with(move |mirror| mirror.pass_report(pass_id)).await?;
         return Ok(Outcome { report, end });
     }
 }
 
 /// The pass to walk: the interrupted one if it is worth trying, else a new one.
-async fn resume_or_begin(mirror: &SharedMirror, restart: bool) -> Result<Checkpoint, PassError> {
-    let now = Utc::now();
-    let Some(checkpoint) = mirror
+async fn resume_or_begin(desk: &Desk<'_>, restart: bool) -> Result<Checkpoint, PassError> {
+    let now = desk.now();
+    let Some(checkpoint) = desk
         .with(move |mirror| mirror.interrupted_pass(now))
         .await?
     else {
-        return begin(mirror).await;
+        return begin(desk).await;
     };
     let pass_id = checkpoint.pass_id;
     let reason = if restart {
         Some("restarted by the operator".to_owned())
     } else {
-        let limit = mirror.with(|mirror| mirror.cursor_lifetime()).await?;
+        let limit = desk.with(|mirror| mirror.cursor_lifetime()).await?;
         checkpoint
             .cursor_age
             .filter(|age| !plan::worth_trying(*age, limit))
@@ -213,45 +213,41 @@ async fn resume_or_begin(mirror: &SharedMirror, restart: bool) -> Result<Checkpo
             pass.id = pass_id,
             reason, "interrupted pass given up, a new one begins"
         );
-        end_pass(mirror, pass_id, PassState::Abandoned, &reason).await?;
-        return begin(mirror).await;
+        end_pass(desk, pass_id, PassState::Abandoned, &reason).await?;
+        return begin(desk).await;
     }
-    mirror
-        .with(move |mirror| mirror.resume_pass(pass_id))
-        .await?;
+    desk.with(move |mirror| mirror.resume_pass(pass_id)).await?;
     info!(
         pass.id = pass_id,
-        page.number = checkpoint.pages + 1,
+        page = checkpoint.pages + 1,
         records = checkpoint.records,
         "pass resumed"
     );
     Ok(checkpoint)
 }
 
-async fn begin(mirror: &SharedMirror) -> Result<Checkpoint, PassError> {
-    let now = Utc::now();
-    let checkpoint = mirror.with(move |mirror| mirror.begin_pass(now)).await?;
+async fn begin(desk: &Desk<'_>) -> Result<Checkpoint, PassError> {
+    let now = desk.now();
+    let checkpoint = desk.with(move |mirror| mirror.begin_pass(now)).await?;
     info!(pass.id = checkpoint.pass_id, "pass started");
     Ok(checkpoint)
 }
 
 async fn end_pass(
-    mirror: &SharedMirror,
+    desk: &Desk<'_>,
     pass_id: i64,
     state: PassState,
     error: &str,
 ) -> Result<(), PassError> {
-    let (error, now) = (error.to_owned(), Utc::now());
-    mirror
-        .with(move |mirror| mirror.end_pass(pass_id, state, &error, now))
+    let (error, now) = (error.to_owned(), desk.now());
+    desk.with(move |mirror| mirror.end_pass(pass_id, state, &error, now))
         .await
 }
 
-async fn learn(mirror: &SharedMirror, age: Option<Duration>) -> Result<(), PassError> {
+async fn learn(desk: &Desk<'_>, age: Option<Duration>) -> Result<(), PassError> {
     match age {
         Some(age) => {
-            mirror
-                .with(move |mirror| mirror.learn_cursor_lifetime(age))
+            desk.with(move |mirror| mirror.learn_cursor_lifetime(age))
                 .await
         }
         None => Ok(()),
@@ -260,25 +256,32 @@ async fn learn(mirror: &SharedMirror, age: Option<Duration>) -> Result<(), PassE
 
 /// Proves the walk and completes the pass, or fails it.
 async fn finish(
-    mirror: &SharedMirror,
-    publisher: &Publisher,
+    desk: &Desk<'_>,
     pass_id: i64,
     rules: &Rules,
+    stop: watch::Receiver<bool>,
 ) -> Result<End, PassError> {
-    publisher.update(|progress| progress.phase = Phase::Finishing);
-    let evidence = mirror
+    desk.publisher
+        .update(|progress| progress.phase = Phase::Finishing);
+    let evidence = desk
         .with(move |mirror| mirror.walk_evidence(pass_id))
         .await?;
     let proof = match plan::prove_complete(&evidence) {
         Ok(proof) => proof,
         Err(reason) => {
-            end_pass(mirror, pass_id, PassState::Failed, reason).await?;
+            end_pass(desk, pass_id, PassState::Failed, reason).await?;
             return Ok(End::Unproven(reason));
         }
     };
-    let (deletions, changes, now) = (rules.deletions.clone(), rules.changes.clone(), Utc::now());
-    let held = mirror
-        .with(move |mirror| mirror.finish_pass(pass_id, &proof, &deletions, &changes, now))
+    let (deletions, changes, now) = (rules.deletions.clone(), rules.changes.clone(), desk.now());
+    let held = desk
+        .with_unless_stopped(stop, move |mirror| {
+            mirror.finish_pass(pass_id, &proof, &deletions, &changes, now)
+        })
         .await?;
-    Ok(End::Complete { held })
+    Ok(match held {
+        Some(held) => End::Complete { held },
+        // The walk stays on record: the next run judges it.
+        None => End::Interrupted,
+    })
 }

@@ -7,8 +7,8 @@ use super::PassError;
 use super::walk::stopped;
 use crate::config::Deletions;
 use crate::mirror::{Preview, PreviewReport};
-use crate::model::{Cursor, Page, Wait};
-use crate::source::{PageSource, SourceError};
+use crate::model::{Cursor, Page};
+use crate::source::{Activity, PageSource, SourceError};
 use crate::status::{Phase, Publisher};
 
 /// How a dry run ended.
@@ -41,11 +41,13 @@ pub async fn preview<S: PageSource>(
     let mut next: Option<Cursor> = None;
     loop {
         publisher.update(|progress| progress.phase = Phase::Fetching);
-        let on_wait = |wait: &Wait| {
-            publisher.update(|progress| progress.phase = Phase::Waiting(wait.clone()));
+        let on_activity = |activity| {
+            if let Activity::Wait { wait, .. } = activity {
+                publisher.update(|progress| progress.phase = Phase::Waiting(wait));
+            }
         };
         let fetched = tokio::select! {
-            fetched = source.fetch(next.as_ref(), &on_wait) => fetched,
+            fetched = source.fetch(next.as_ref(), &on_activity) => fetched,
             () = stopped(&mut stop) => return Ok(PreviewEnd::Interrupted),
         };
         let page: Page = match fetched {

@@ -3,22 +3,26 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use chrono::Utc;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tracing::{debug, warn};
 
-use super::{PassError, SharedMirror, joined};
+use super::PassError;
+use super::desk::{Desk, joined};
 use crate::mirror::{Checkpoint, CommitOutcome, Cost, Mirror, MirrorError, PageCommit, Standing};
-use crate::model::{Cursor, Wait};
-use crate::source::{Fetched, PageSource, SourceError};
-use crate::status::{Phase, Progress, Publisher};
+use crate::model::Cursor;
+use crate::source::{Activity, Fetched, PageSource, SourceError};
+use crate::status::{Phase, Publisher};
 
 /// A walk of more pages is a server that invents them: at one customer a page it is still 100 million customers.
 const PAGES_MAX: i64 = 100_000_000;
 
 /// In mid-walk a cursor is a page's commit old. Rejected younger than this, it was not for its age.
 const AGE_WORTH_LEARNING: Duration = Duration::from_secs(1);
+
+/// A request or a wait that takes so much longer than it says is stuck.
+const SLACK: Duration = Duration::from_secs(10);
 
 /// How a walk ended.
 pub(super) enum Walk {
@@ -39,8 +43,7 @@ struct Arrived {
 
 pub(super) struct Walker<'a, S> {
     pub(super) source: &'a mut S,
-    pub(super) mirror: &'a SharedMirror,
-    pub(super) publisher: &'a Publisher,
+    pub(super) desk: &'a Desk<'a>,
     pub(super) stop: watch::Receiver<bool>,
     pub(super) drifted: BTreeSet<String>,
 }
@@ -53,29 +56,28 @@ impl<S: PageSource> Walker<'_, S> {
             Standing::First => None,
             Standing::At(cursor) => Some(cursor),
         };
-        let lifetime = self.mirror.with(|mirror| mirror.cursor_lifetime()).await?;
-        let expected_records = self.mirror.with(|mirror| mirror.expected_records()).await?;
-        self.publisher.update(|progress| {
+        let lifetime = self.desk.with(|mirror| mirror.cursor_lifetime()).await?;
+        let expected_records = self.desk.with(|mirror| mirror.expected_records()).await?;
+        self.desk.publisher.update(|progress| {
             let (pages, records, resumed) =
                 (checkpoint.pages, checkpoint.records, checkpoint.resumed);
-            *progress = Progress {
-                pass_id,
-                resumed,
-                pages,
-                records,
-                expected_records,
-                ..Progress::default()
-            };
+            progress.pass_id = pass_id;
+            progress.resumed = resumed;
+            progress.pages = pages;
+            progress.records = records;
+            progress.expected_records = expected_records;
+            progress.retries = 0;
+            progress.phase = Phase::Starting;
         });
         // A resumed cursor's age is known from its page's commit; in mid-walk it is counted from its arrival.
         let mut age_before = checkpoint.cursor_age;
-        let mut arrived_at = tokio::time::Instant::now();
+        let mut arrived_at = Instant::now();
         let mut arrived: Option<Arrived> = None;
         let mut pages = checkpoint.pages;
         loop {
             if let Some(last) = arrived.take_if(|arrived| arrived.fetched.page.next.is_none()) {
                 let outcome = joined(self.start_commit(pass_id, last).await)?;
-                let repeated = committed(outcome, self.publisher, &mut self.drifted);
+                let repeated = committed(outcome, self.desk.publisher, &mut self.drifted);
                 return Ok(repeated.map_or(Walk::Ended, Walk::Endless));
             }
             let step = self.step(pass_id, arrived.take(), next.as_ref()).await?;
@@ -96,10 +98,10 @@ impl<S: PageSource> Walker<'_, S> {
             if lifetime
                 .is_some_and(|limit| age_before.unwrap_or_default() + arrived_at.elapsed() > limit)
             {
-                self.mirror.with(Mirror::unlearn_cursor_lifetime).await?;
+                self.desk.with(Mirror::unlearn_cursor_lifetime).await?;
             }
             age_before = None;
-            arrived_at = tokio::time::Instant::now();
+            arrived_at = Instant::now();
             pages += 1;
             if pages > PAGES_MAX {
                 return Ok(Walk::Endless(format!(
@@ -123,28 +125,42 @@ impl<S: PageSource> Walker<'_, S> {
         cursor: Option<&Cursor>,
     ) -> Result<Step, PassError> {
         let mut commit = arrived.map(|arrived| self.start_commit(pass_id, arrived));
-        let (waits, mut heard) = mpsc::unbounded_channel();
-        let on_wait = |wait: &Wait| {
+        let mut vigil = self.desk.vigil();
+        let (activities, mut heard) = mpsc::unbounded_channel();
+        let on_activity = |activity| {
             // The receiver lives as long as the fetch.
-            let _ = waits.send(wait.clone());
+            let _ = activities.send(activity);
         };
-        self.publisher
+        self.desk
+            .publisher
             .update(|progress| progress.phase = Phase::Fetching);
-        let mut fetch = std::pin::pin!(self.source.fetch(cursor, &on_wait));
+        let mut fetch = std::pin::pin!(self.source.fetch(cursor, &on_activity));
         let mut fetched = None;
+        let mut fetch_until = Instant::now() + SLACK;
         while commit.is_some() || fetched.is_none() {
+            // Whatever ends a step below is a sign of life, unless the other half of the work is stuck.
+            if (commit.is_none() || vigil.is_moving())
+                && (fetched.is_some() || Instant::now() <= fetch_until)
+            {
+                self.desk.publisher.beat();
+            }
             tokio::select! {
                 Some(result) = finished(&mut commit) => {
                     commit = None;
-                    if let Some(reason) = committed(joined(result)?, self.publisher, &mut self.drifted) {
+                    if let Some(reason) = committed(joined(result)?, self.desk.publisher, &mut self.drifted) {
                         return Ok(Step::Repeated(reason));
                     }
                 }
                 result = &mut fetch, if fetched.is_none() => fetched = Some(result),
-                Some(wait) = heard.recv() => hear(self.mirror, self.publisher, wait).await?,
+                Some(activity) = heard.recv() => {
+                    let (Activity::Request { bound } | Activity::Wait { delay: bound, .. }) = activity;
+                    fetch_until = Instant::now() + bound + SLACK;
+                    hear(self.desk, activity).await?;
+                }
+                () = self.desk.publisher.next_beat() => {}
                 () = stopped(&mut self.stop) => {
                     if let Some(commit) = commit {
-                        committed(joined(commit.await)?, self.publisher, &mut self.drifted);
+                        committed(joined(commit.await)?, self.desk.publisher, &mut self.drifted);
                     }
                     return Ok(Step::Stopped);
                 }
@@ -164,14 +180,9 @@ impl<S: PageSource> Walker<'_, S> {
             bytes,
             retries,
         } = fetched;
-        self.mirror.start(move |mirror| {
-            mirror.commit_page(
-                pass_id,
-                asked.as_ref(),
-                &page,
-                Cost { bytes, retries },
-                Utc::now(),
-            )
+        let now = self.desk.now();
+        self.desk.mirror.start(move |mirror| {
+            mirror.commit_page(pass_id, asked.as_ref(), &page, Cost { bytes, retries }, now)
         })
     }
 }
@@ -230,7 +241,7 @@ fn committed(
 
 fn report_commit(commit: &PageCommit) {
     debug!(
-        page.number = commit.page,
+        page = commit.page,
         records = commit.records,
         created = commit.created,
         updated = commit.updated,
@@ -239,23 +250,28 @@ fn report_commit(commit: &PageCommit) {
     );
     if commit.quarantined > 0 {
         warn!(
-            page.number = commit.page,
+            page = commit.page,
             records = commit.quarantined,
             "records quarantined; `customer-mirror quarantine` lists them"
         );
     }
 }
 
-/// Publishes a wait; one that the server asked for is remembered, so that a restart obeys it too.
-async fn hear(mirror: &SharedMirror, publisher: &Publisher, wait: Wait) -> Result<(), PassError> {
+/// Publishes what the source does; a wait that the server asked for is remembered, so that a restart obeys it too.
+async fn hear(desk: &Desk<'_>, activity: Activity) -> Result<(), PassError> {
+    let Activity::Wait { wait, .. } = activity else {
+        desk.publisher
+            .update(|progress| progress.phase = Phase::Fetching);
+        return Ok(());
+    };
     let (until, asked_by_server) = (wait.until, wait.asked_by_server);
-    publisher.update(|progress| {
+    desk.publisher.update(|progress| {
         progress.retries += u64::from(wait.retry > 0);
         progress.phase = Phase::Waiting(wait);
     });
     if asked_by_server {
-        mirror
-            .with(move |mirror| mirror.hold_requests_until(until, Utc::now()))
+        let now = desk.now();
+        desk.with(move |mirror| mirror.hold_requests_until(until, now))
             .await?;
     }
     Ok(())

@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use chrono::{SubsecRound, TimeDelta, Utc};
 use tokio::time::{Instant, sleep};
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::backoff::{interval, overruns, with_jitter};
 use super::headers::{Asked, WAIT_MAX};
 use super::listing::{Answer, Failure, Listing};
 use super::page_size::AdaptivePageSize;
 use super::trial::{Trial, Verdict};
-use super::{FailureKind, Fetched, PageSource, SetupError, SourceError};
+use super::{Activity, FailureKind, Fetched, PageSource, SetupError, SourceError};
 use crate::config::{Api, ApiKey, Retry};
 use crate::model::{Cursor, PageSize, Timestamp, Wait, format_timestamp};
 
@@ -28,6 +28,8 @@ pub struct HttpSource {
     interval: Option<Duration>,
     last_request: Option<Instant>,
     hold: Option<Hold>,
+    /// Until the server has answered: ask once, for one customer.
+    is_probing: bool,
 }
 
 /// A wait that the server asked for.
@@ -60,12 +62,36 @@ impl HttpSource {
             interval: interval(api.max_requests_per_second),
             last_request: None,
             hold: None,
+            is_probing: false,
         })
+    }
+
+    /// The same source where the last pass ended for want of an answer: until there is one, it makes a single small request
+    /// and gives up. So an outage of hours costs few requests.
+    #[must_use]
+    pub fn probing(self) -> Self {
+        Self {
+            is_probing: true,
+            ..self
+        }
     }
 
     /// How many customers the next request asks for.
     pub fn page_size(&self) -> PageSize {
-        self.sizes.current()
+        if self.is_probing {
+            PageSize::MIN
+        } else {
+            self.sizes.current()
+        }
+    }
+
+    /// How long a page may fail.
+    fn patience(&self) -> Duration {
+        if self.is_probing {
+            Duration::ZERO
+        } else {
+            self.retry.max_elapsed
+        }
     }
 
     /// Waits until the next request may be made, or says that this would take too long.
@@ -74,7 +100,7 @@ impl HttpSource {
         trial: &mut Trial,
         started: Instant,
         cursor: Option<&Cursor>,
-        on_wait: &(dyn Fn(&Wait) + Sync),
+        on_activity: &(dyn Fn(Activity) + Sync),
     ) -> Result<(), SourceError> {
         let turn = self.turn(trial.delay);
         // Before the first request the rate cap is no trouble of this page, so it isn't counted against it.
@@ -86,17 +112,20 @@ impl HttpSource {
         let needed = turn.held.max(turn.own).max(paced);
         let elapsed = started.elapsed();
         let is_free = trial.requests == 0 && needed.is_zero();
-        if !is_free && overruns(elapsed, needed, self.retry.max_elapsed) {
+        if !is_free && overruns(elapsed, needed, self.patience()) {
             return Err(self.exhausted(trial, &turn, elapsed, cursor));
         }
-        if let Some(wait) = self.wait(trial, &turn) {
-            on_wait(&wait.0);
-            sleep(wait.1).await;
+        if let Some((wait, delay)) = self.wait(trial, &turn) {
+            on_activity(Activity::Wait { wait, delay });
+            sleep(delay).await;
         }
         self.hold = None;
         self.last_request = Some(Instant::now());
         trial.requests = trial.requests.saturating_add(1);
-        trial.limit = self.sizes.current();
+        trial.limit = self.page_size();
+        on_activity(Activity::Request {
+            bound: self.listing.request_timeout,
+        });
         Ok(())
     }
 
@@ -145,7 +174,7 @@ impl HttpSource {
         trial: &mut Trial,
         cursor: Option<&Cursor>,
     ) -> Result<(), SourceError> {
-        let can_shrink = self.sizes.current() > PageSize::MIN;
+        let can_shrink = self.page_size() > PageSize::MIN;
         let verdict = trial.judge(
             failure.outcome,
             cursor.is_some(),
@@ -170,7 +199,7 @@ impl HttpSource {
                     trial.delay = Duration::ZERO;
                     self.hold_for(&asked, what.clone());
                 }
-                let next_limit = self.sizes.current().get();
+                let next_limit = self.page_size().get();
                 if trial.requests == 1 {
                     warn!(page.limit = next_limit, error = %what, "request failed, retrying");
                 } else {
@@ -183,7 +212,11 @@ impl HttpSource {
     }
 
     fn take_answer(&mut self, answer: Answer, trial: &Trial) -> Fetched {
-        self.sizes.good_page();
+        if std::mem::take(&mut self.is_probing) {
+            info!("the server answers again");
+        } else {
+            self.sizes.good_page();
+        }
         if let Some(asked) = answer.asked {
             let reason = format!("the rate limit is used up, {}", asked.words);
             self.hold_for(&asked, reason);
@@ -215,13 +248,24 @@ impl HttpSource {
     ) -> SourceError {
         let hold = self.hold.as_ref().filter(|_| !turn.held.is_zero());
         let bound = humantime::format_duration(self.retry.max_elapsed);
+        let most = if self.is_probing {
+            "longer than a single try after a failed pass may take".to_owned()
+        } else {
+            format!("over retry.max_elapsed ({bound})")
+        };
         let request = self.listing.request_line(cursor, trial.limit);
         let message = match hold {
             Some(hold) => format!(
-                "{request}: {}; the server asks to wait until {}, which is over retry.max_elapsed ({bound})",
+                "{request}: {}; the server asks to wait until {}, which is {most}",
                 hold.reason,
                 format_timestamp(hold.until),
             ),
+            None if self.is_probing => {
+                format!(
+                    "{request}: {}; a single try after a failed pass",
+                    trial.failure
+                )
+            }
             None => format!(
                 "{request}: {}; given up after {}s and {}, retry.max_elapsed is {bound}",
                 trial.failure,
@@ -256,13 +300,13 @@ impl PageSource for HttpSource {
     async fn fetch(
         &mut self,
         cursor: Option<&Cursor>,
-        on_wait: &(dyn Fn(&Wait) + Sync),
+        on_activity: &(dyn Fn(Activity) + Sync),
     ) -> Result<Fetched, SourceError> {
         let started = Instant::now();
-        let mut trial = Trial::new(&self.retry, self.sizes.current());
+        let mut trial = Trial::new(&self.retry, self.page_size());
         // Bounded by `retry.max_elapsed`: each turn either waits, or asks for half (ten times at most).
         loop {
-            self.wait_for_turn(&mut trial, started, cursor, on_wait)
+            self.wait_for_turn(&mut trial, started, cursor, on_activity)
                 .await?;
             match self.listing.request(cursor, trial.limit, Utc::now).await {
                 Ok(answer) => return Ok(self.take_answer(answer, &trial)),

@@ -60,8 +60,10 @@ async fn fetch(
 ) -> (Result<Fetched, SourceError>, Vec<Wait>) {
     let waits = Mutex::new(Vec::new());
     let result = source
-        .fetch(cursor, &|wait: &Wait| {
-            waits.lock().unwrap().push(wait.clone());
+        .fetch(cursor, &|activity| {
+            if let Activity::Wait { wait, .. } = activity {
+                waits.lock().unwrap().push(wait);
+            }
         })
         .await;
     (result, waits.into_inner().unwrap())
@@ -80,11 +82,15 @@ async fn played(
 /// The wait that a fetch announces; the fetch is dropped in the midst of it.
 async fn announced_wait(source: &mut HttpSource) -> Wait {
     let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
-    let on_wait = move |wait: &Wait| sender.send(wait.clone()).unwrap();
+    let on_activity = move |activity| {
+        if let Activity::Wait { wait, .. } = activity {
+            sender.send(wait).unwrap();
+        }
+    };
     tokio::select! {
         biased;
         wait = receiver.recv() => wait.unwrap(),
-        result = source.fetch(None, &on_wait) => panic!("no wait: {result:?}"),
+        result = source.fetch(None, &on_activity) => panic!("no wait: {result:?}"),
     }
 }
 

@@ -36,7 +36,7 @@ pub(super) struct Listing {
     endpoint: Url,
     parameters: Parameters,
     filter: Option<String>,
-    request_timeout: Duration,
+    pub(super) request_timeout: Duration,
     idle_timeout: Duration,
     response_bytes_max: u64,
     pub(super) redactor: Redactor,

@@ -20,21 +20,40 @@ mod trial;
 pub use client::SetupError;
 pub use http::HttpSource;
 
+use std::time::Duration;
+
 use crate::model::{Cursor, Page, Timestamp, Wait};
 
 /// A listing that is walked page by page.
 pub trait PageSource: Send {
     /// Fetches the page at `cursor` (the first page for `None`), retrying what is worth retrying.
     ///
-    /// `on_wait` hears of each wait before it begins. Dropping the future cancels the request or wait.
+    /// `on_activity` hears of each request and each wait before it begins. Dropping the future cancels either.
     fn fetch(
         &mut self,
         cursor: Option<&Cursor>,
-        on_wait: &(dyn Fn(&Wait) + Sync),
+        on_activity: &(dyn Fn(Activity) + Sync),
     ) -> impl Future<Output = Result<Fetched, SourceError>> + Send;
 
     /// Makes the next request wait until `at`: what the server asked for before a restart.
     fn hold_until(&mut self, at: Timestamp);
+}
+
+/// What a source does next, and how long that takes at most.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Activity {
+    /// A request.
+    Request {
+        /// Its timeout.
+        bound: Duration,
+    },
+    /// A wait.
+    Wait {
+        /// Until when, and why.
+        wait: Wait,
+        /// Its length.
+        delay: Duration,
+    },
 }
 
 /// A page and what it cost.

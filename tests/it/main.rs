@@ -14,6 +14,7 @@ mod cursor;
 mod dry_run;
 mod faults;
 mod files;
+mod journal;
 mod readers;
 mod records;
 mod resume;

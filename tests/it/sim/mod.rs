@@ -35,6 +35,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::Utc;
+use customer_mirror::clock::Clock;
 use customer_mirror::config::{Api, ApiKey, Changes, Deletions, Parameters, Retry};
 use customer_mirror::mirror::{Mirror, MirrorError, Reader};
 use customer_mirror::model::{PageSize, parse_timestamp};
@@ -284,6 +285,7 @@ impl History {
             deletions,
             changes: Changes { keep: None },
             restart,
+            clock: Clock::system(),
         };
         let mirror = SharedMirror::new(open(&self.path));
         // Somebody who reads keeps SQLite from tidying up when the writer goes.

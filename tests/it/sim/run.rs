@@ -7,10 +7,12 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
 use customer_mirror::config::Deletions;
-use customer_mirror::model::{Cursor, Timestamp, Wait};
+use customer_mirror::model::{Cursor, Timestamp};
 use customer_mirror::pass::{self, End, Outcome, Rules, SharedMirror};
 use customer_mirror::simulator::Simulator;
-use customer_mirror::source::{FailureKind, Fetched, HttpSource, PageSource, SourceError};
+use customer_mirror::source::{
+    Activity, FailureKind, Fetched, HttpSource, PageSource, SourceError,
+};
 use customer_mirror::status::{Phase, Publisher};
 use tokio::sync::watch;
 
@@ -45,7 +47,7 @@ impl PageSource for Recorder {
     async fn fetch(
         &mut self,
         cursor: Option<&Cursor>,
-        on_wait: &(dyn Fn(&Wait) + Sync),
+        on_activity: &(dyn Fn(Activity) + Sync),
     ) -> Result<Fetched, SourceError> {
         let asked = cursor.map(|cursor| cursor.as_str().to_owned());
         self.fetches.lock().unwrap().push(Fetch {
@@ -54,7 +56,7 @@ impl PageSource for Recorder {
             is_over: false,
         });
         let _over = Over(Arc::clone(&self.fetches));
-        let fetched = self.source.fetch(cursor, on_wait).await;
+        let fetched = self.source.fetch(cursor, on_activity).await;
         let got = fetched.as_ref().map(|fetched| GivenPage {
             records: fetched.page.records().map(str::to_owned).collect(),
             next: fetched

@@ -1,0 +1,76 @@
+//! What the daemon has tried since a pass last ended well. It is in the mirror, so that a crash loop can't hammer the API.
+
+use rusqlite::Connection;
+use serde::{Deserialize, Serialize};
+
+use super::{Mirror, Result, meta, passes, remove_meta, set_meta};
+use crate::model::{Holdings, Timestamp};
+
+const ATTEMPTS: &str = "attempts";
+
+/// The attempts to bring a pass to its end since one last came there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempts {
+    /// How many there were.
+    pub count: u32,
+    /// When the next may begin.
+    pub not_before: Timestamp,
+    /// When this was noted.
+    pub noted_at: Timestamp,
+    /// Why the last one failed; `None` if it is under way, or was cut short.
+    pub reason: Option<String>,
+    /// How far the pass was at the beginning of the last one: its number …
+    pub pass_id: i64,
+    /// … and its pages.
+    pub pages: i64,
+}
+
+impl Attempts {
+    /// When the next attempt may begin, if that is not over. What was noted in what is now the future counts for nothing: the
+    /// clock was wrong then, or is now.
+    pub fn not_before(&self, now: Timestamp) -> Option<Timestamp> {
+        Some(self.not_before).filter(|until| self.noted_at <= now && *until > now)
+    }
+}
+
+pub(super) fn read(connection: &Connection) -> rusqlite::Result<Option<Attempts>> {
+    let stored: Option<String> = meta(connection, ATTEMPTS)?;
+    // What can't be read is of another version, and no reason to stop.
+    Ok(stored.and_then(|text| serde_json::from_str(&text).ok()))
+}
+
+/// A pass has come to its end.
+pub(super) fn forget(connection: &Connection) -> rusqlite::Result<()> {
+    remove_meta(connection, ATTEMPTS)
+}
+
+impl Mirror {
+    /// The attempts on record; `None` if the last pass came to its end.
+    pub fn attempts(&self) -> Result<Option<Attempts>> {
+        self.read(read)
+    }
+
+    /// Puts the attempts on record; none with a count of 0.
+    pub fn note_attempts(&mut self, attempts: &Attempts) -> Result<()> {
+        if attempts.count == 0 {
+            return self.write(|tx| forget(tx));
+        }
+        let text = serde_json::to_string(attempts).unwrap_or_default();
+        self.write(|tx| set_meta(tx, ATTEMPTS, &text))
+    }
+
+    /// When the last complete pass began, and how many customers are live.
+    pub fn holdings(&self) -> Result<Holdings> {
+        let live = self.meta("live_customers")?.unwrap_or_default();
+        let complete_as_of = self.read(passes::last_complete)?;
+        Ok(Holdings {
+            live,
+            complete_as_of,
+        })
+    }
+
+    /// Gives back the memory that a pass needed.
+    pub fn release_memory(&mut self) -> Result<()> {
+        self.read(|connection| connection.execute_batch("PRAGMA shrink_memory"))
+    }
+}

@@ -1,0 +1,155 @@
+//! What a pass works with besides its source: the mirror, the clock, and whoever looks on.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::PassError;
+use super::walk::stopped;
+use crate::clock::Clock;
+use crate::mirror::{Mirror, MirrorError, Work};
+use crate::model::Timestamp;
+use crate::status::Publisher;
+
+/// Work on the mirror that shows no progress for so long is stuck: a dead disk. Far over what a busy one needs for a commit, and
+/// over the wait for somebody else's write transaction.
+const STALL_MAX: Duration = Duration::from_secs(120);
+
+/// Whoever is told to stop while it judges absences has so long to get to the end of it; that is plenty but for the first
+/// indexes of a large mirror.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// A mirror that a pass may write from another thread while it fetches.
+#[derive(Debug, Clone)]
+pub struct SharedMirror {
+    mirror: Arc<Mutex<Mirror>>,
+    work: Work,
+}
+
+impl SharedMirror {
+    /// Shares a mirror.
+    pub fn new(mirror: Mirror) -> Self {
+        Self {
+            work: mirror.work(),
+            mirror: Arc::new(Mutex::new(mirror)),
+        }
+    }
+
+    pub(super) fn start<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Mirror) -> Result<T, MirrorError> + Send + 'static,
+    ) -> JoinHandle<Result<T, MirrorError>> {
+        let mirror = Arc::clone(&self.mirror);
+        tokio::task::spawn_blocking(move || {
+            work(&mut mirror.lock().unwrap_or_else(PoisonError::into_inner))
+        })
+    }
+
+    /// Does something with the mirror, on a thread where it may block.
+    ///
+    /// # Errors
+    /// If `work` fails.
+    pub async fn with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Mirror) -> Result<T, MirrorError> + Send + 'static,
+    ) -> Result<T, PassError> {
+        joined(self.start(work).await)
+    }
+}
+
+pub(super) fn joined<T>(
+    result: Result<Result<T, MirrorError>, tokio::task::JoinError>,
+) -> Result<T, PassError> {
+    Ok(result.map_err(|error| PassError::Died(error.to_string()))??)
+}
+
+/// Whether work on the mirror moves on: SQLite counts its steps, so that hours of work are well and a minute of none is not.
+#[derive(Debug)]
+pub(super) struct Vigil {
+    work: Work,
+    steps: u64,
+    moved_at: Instant,
+}
+
+impl Vigil {
+    pub(super) fn is_moving(&mut self) -> bool {
+        let steps = self.work.steps();
+        if steps != self.steps {
+            self.steps = steps;
+            self.moved_at = Instant::now();
+        }
+        self.moved_at.elapsed() <= STALL_MAX
+    }
+}
+
+pub(super) struct Desk<'a> {
+    pub(super) mirror: &'a SharedMirror,
+    pub(super) publisher: &'a Publisher,
+    clock: &'a Clock,
+}
+
+impl<'a> Desk<'a> {
+    pub(super) fn new(
+        mirror: &'a SharedMirror,
+        publisher: &'a Publisher,
+        clock: &'a Clock,
+    ) -> Self {
+        Self {
+            mirror,
+            publisher,
+            clock,
+        }
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(super) fn vigil(&self) -> Vigil {
+        Vigil {
+            work: self.mirror.work.clone(),
+            steps: self.mirror.work.steps(),
+            moved_at: Instant::now(),
+        }
+    }
+
+    /// Does something with the mirror, beating as long as it moves on.
+    pub(super) async fn with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Mirror) -> Result<T, MirrorError> + Send + 'static,
+    ) -> Result<T, PassError> {
+        let mut vigil = self.vigil();
+        self.publisher
+            .during(self.mirror.with(work), || vigil.is_moving())
+            .await
+    }
+
+    /// The same with work that may be long and loses nothing by being done later: `None` if there was no time left for it.
+    pub(super) async fn with_unless_stopped<T: Send + 'static>(
+        &self,
+        mut stop: watch::Receiver<bool>,
+        work: impl FnOnce(&mut Mirror) -> Result<T, MirrorError> + Send + 'static,
+    ) -> Result<Option<T>, PassError> {
+        let mut done = std::pin::pin!(self.with(work));
+        let given_up = async {
+            stopped(&mut stop).await;
+            tokio::time::sleep(GRACE).await;
+        };
+        let result = tokio::select! {
+            result = &mut done => result,
+            () = given_up => {
+                self.mirror.work.give_up();
+                let result = done.await;
+                self.mirror.work.resume();
+                result
+            }
+        };
+        match result {
+            Err(PassError::Mirror(MirrorError::Interrupted { .. })) => Ok(None),
+            other => other.map(Some),
+        }
+    }
+}
