@@ -51,13 +51,10 @@ flock 9
 if [ "$(cat "$base/etc/customer-mirror-base" 2>/dev/null)" != "$packages" ]; then
   say "making $base, once: about a minute"
   rm -rf --one-file-system "$base"
-  if [ -e "/usr/share/distro-info/ubuntu.csv" ] && grep -q ",$suite," /usr/share/distro-info/ubuntu.csv; then
-    sources=()
-  else
-    # The archive that this machine's own apt uses, if it is one of Debian's.
-    archive=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep -m1 '/debian/\?$' || echo http://deb.debian.org/debian)
-    archive=${archive%/}
-    sources=("deb $archive $suite main" "deb $archive-security $suite-security main")
+  sources=() # mmdebstrap knows where distributions live
+  archive=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep -m1 '/debian/\?$' || true)
+  if [ -n "$archive" ]; then # the one that this machine's own apt uses
+    sources=("deb ${archive%/} $suite main" "deb ${archive%/}-security $suite-security main")
   fi
   mmdebstrap --quiet --mode=root --variant=minbase --include="$packages" --dpkgopt='path-exclude=/usr/share/locale/*' \
     "$suite" "$base" "${sources[@]}" >"$work/mmdebstrap.log" 2>&1 || { tail -20 "$work/mmdebstrap.log" >&2 && exit 1; }
