@@ -32,7 +32,7 @@ pub use lock::Owner;
 pub use passes::{Checkpoint, Standing};
 pub use preview::{Preview, PreviewReport};
 pub use quarantine::{Quarantined, Retried};
-pub use read::{Freshness, HeldSweep, LockStatus, MirrorStatus, Reader, Status};
+pub use read::{Freshness, HeldSweep, LockStatus, MirrorStatus, Reader, RetryStatus, Status};
 pub use schema::SCHEMA_VERSION;
 pub use sweep::Decided;
 pub use work::Work;

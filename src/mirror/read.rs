@@ -8,8 +8,8 @@ use serde::Serialize;
 use super::lock::{self, Owner};
 use super::passes::{self, PASS_COLUMNS, pass_from_row, running_pass};
 use super::quarantine::{self, Quarantined};
-use super::{MirrorError, Result, SCHEMA_VERSION, meta, schema};
-use crate::model::{PassReport, Timestamp};
+use super::{MirrorError, Result, SCHEMA_VERSION, attempts, meta, schema};
+use crate::model::{PassReport, Timestamp, format_timestamp};
 
 /// How many passes `status` looks back.
 const LAST_PASSES: i64 = 10;
@@ -40,6 +40,8 @@ pub struct Status {
     pub reference_conflicts: i64,
     /// Who writes to the mirror now.
     pub lock: LockStatus,
+    /// The daemon's failed attempts since a pass last came to its end.
+    pub retry: Option<RetryStatus>,
     /// When the schedule asks for the next pass; filled in by the caller, who knows the schedule.
     pub next_due_at: Option<String>,
 }
@@ -79,6 +81,17 @@ pub struct HeldSweep {
     pub pass_id: i64,
     /// How many customers would become tombstones.
     pub customers: i64,
+}
+
+/// What the daemon has tried since a pass last came to its end, and when it may try again.
+#[derive(Debug, Clone, Serialize)]
+pub struct RetryStatus {
+    /// Failed attempts in a row.
+    pub failures: u32,
+    /// When the next one may begin.
+    pub not_before: String,
+    /// Why the last one failed.
+    pub reason: String,
 }
 
 /// The lock's owner; `null` if the mirror is free.
@@ -131,6 +144,7 @@ impl Reader {
                 quarantined: count("SELECT count(*) FROM quarantine")?,
                 reference_conflicts: count("SELECT count(*) FROM reference_conflicts")?,
                 lock,
+                retry: retry(&tx)?,
                 next_due_at: None,
             })
         })
@@ -178,6 +192,17 @@ fn freshness(connection: &Connection) -> rusqlite::Result<Freshness> {
             })
         },
     )
+}
+
+fn retry(connection: &Connection) -> rusqlite::Result<Option<RetryStatus>> {
+    let attempts = attempts::read(connection)?;
+    Ok(attempts.and_then(|attempts| {
+        Some(RetryStatus {
+            failures: attempts.count,
+            not_before: format_timestamp(attempts.not_before),
+            reason: attempts.reason?,
+        })
+    }))
 }
 
 fn last_passes(connection: &Connection) -> rusqlite::Result<Vec<PassReport>> {

@@ -11,6 +11,7 @@
 mod complete;
 mod config;
 mod cursor;
+mod daemon;
 mod dry_run;
 mod faults;
 mod files;
@@ -19,7 +20,9 @@ mod readers;
 mod records;
 mod resume;
 mod secrets;
+mod service;
 mod shell;
 mod sim;
 mod support;
 mod sweep;
+mod watchdog;

@@ -83,6 +83,6 @@ fn the_json_has_the_promised_keys() {
         .map(String::as_str)
         .collect();
     keys.sort_unstable();
-    let promised = "freshness held_sweep last_passes lock mirror next_due_at quarantined reference_conflicts running_pass";
+    let promised = "freshness held_sweep last_passes lock mirror next_due_at quarantined reference_conflicts retry running_pass";
     assert_eq!(keys.join(" "), promised);
 }

@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use crate::cli::output::{
     Cell, Format, RowWriter, Screen, Sheet, ago, bytes, count, moment, plural, span,
 };
-use crate::mirror::Status;
+use crate::mirror::{RetryStatus, Status};
 use crate::model::{PassReport, PassState, SweepState, Timestamp, parse_timestamp};
 
 const LABEL_WIDTH: usize = 11;
@@ -39,6 +39,9 @@ pub(super) fn render(status: &Status, around: &Surroundings) -> String {
     sheet.gap();
     if let Some(pass) = &status.running_pass {
         running(&mut sheet, pass, status, around);
+    }
+    if let Some(retry) = &status.retry {
+        failing(&mut sheet, retry, status, around);
     }
     to_decide(&mut sheet, status);
     if let Some(due) = &status.next_due_at {
@@ -153,6 +156,26 @@ fn running(sheet: &mut Sheet, pass: &PassReport, status: &Status, around: &Surro
         );
         sheet.styled_field("waiting", warning_style(), &wait);
     }
+}
+
+/// The daemon's trouble with the API or the disk.
+fn failing(sheet: &mut Sheet, retry: &RetryStatus, status: &Status, around: &Surroundings) {
+    let shown = status
+        .running_pass
+        .as_ref()
+        .and_then(|pass| pass.error.as_deref());
+    let reason = if shown == Some(retry.reason.as_str()) {
+        String::new()
+    } else {
+        format!(": {}", retry.reason)
+    };
+    let what = format!(
+        "{} failed in a row; the daemon tries again not before {} ({}){reason}",
+        plural(retry.failures.into(), "attempt", "attempts"),
+        moment(&retry.not_before),
+        ago(&retry.not_before, around.now),
+    );
+    sheet.styled_field("failing", warning_style(), &what);
 }
 
 /// What waits for a person, with the commands for it.
