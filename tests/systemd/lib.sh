@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by checks.sh: saying what holds and what doesn't, waiting, looking at units and at the simulator.
 fails=0 passed=0
 unit=customer-mirror.service
@@ -56,20 +57,20 @@ field() {
 said() { journal | grep -q -- "$1" || { journal | tail -n 5 | grep -o '"MESSAGE":"[^"]*"' && false; }; }
 
 # simulator PORT CUSTOMERS [OPTION...]: a fresh one on that port, whose requests begin to count.
+declare -A simulator_unit
 simulators=0
 simulator() {
   local port=$1 customers=$2
   shift 2
   stop_simulator "$port"
   simulators=$((simulators + 1))
-  eval "simulator_$port=simulator-$simulators"
+  simulator_unit[$port]=simulator-$simulators
   systemd-run --quiet --unit="simulator-$simulators" -p LogRateLimitIntervalSec=0 \
     /usr/bin/customer-mirror simulate-api --port "$port" --customers "$customers" --key right-key "$@"
   until_ 10 "command_simulator $port clear-faults"
 }
 stop_simulator() {
-  local name=simulator_$1
-  [ -z "${!name:-}" ] || systemctl stop "${!name}"
+  [ -z "${simulator_unit[$1]:-}" ] || systemctl stop "${simulator_unit[$1]}"
 }
 command_simulator() { # PORT COMMAND
   python3 -c 'import sys, urllib.request as r; r.urlopen(r.Request("http://127.0.0.1:%s/_simulator/%s" % tuple(sys.argv[1:]), method="POST"), timeout=2)' "$@"
@@ -78,7 +79,7 @@ fault() { command_simulator 8100 "fault?spec=$1"; }
 # The simulator's own list of the requests that it has answered.
 requests() {
   journalctl --sync
-  journalctl -u "$simulator_8100" -o cat --no-pager | grep '^#'
+  journalctl -u "${simulator_unit[8100]}" -o cat --no-pager | grep '^#'
 }
 requested() { requests | grep -q -- "$1"; }
 

@@ -29,10 +29,22 @@ def read(path):
         file.read(1)
 
 
+def write_mode(mode):
+    path = os.environ["STATE_DIRECTORY"] + "/mode"
+    with open(path, "w"):
+        pass
+    try:
+        os.chmod(path, mode)
+    finally:
+        os.unlink(path)
+
+
 ATTEMPTS = {
     "state": lambda: write(os.environ["STATE_DIRECTORY"] + "/probe"),
     "credential": lambda: read(os.environ["CREDENTIALS_DIRECTORY"] + "/api-key"),
     "tmp": lambda: write("/tmp/probe"),
+    "names": lambda: socket.getaddrinfo("api.test", 443),
+    "certificates": lambda: read("/etc/ssl/certs/ca-certificates.crt"),
     "key-source": lambda: read("/etc/customer-mirror/api-key"),
     "write-etc": lambda: write("/etc/probe"),
     "write-usr": lambda: write("/usr/probe"),
@@ -48,19 +60,9 @@ ATTEMPTS = {
     "mount": lambda: call(libc.mount(b"none", b"/tmp", b"tmpfs", 0, None)),
     "writable-code": lambda: mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC),
     "hostname": lambda: socket.sethostname("probe"),
-    "set-uid-file": lambda: (write_mode(0o4755)),
+    "set-uid-file": lambda: write_mode(0o4755),
     "become-root": lambda: os.setuid(0),
 }
-
-
-def write_mode(mode):
-    path = os.environ["STATE_DIRECTORY"] + "/mode"
-    with open(path, "w"):
-        pass
-    try:
-        os.chmod(path, mode)
-    finally:
-        os.unlink(path)
 
 
 for name, attempt in ATTEMPTS.items():
