@@ -7,8 +7,7 @@
 # network of its own with nothing but loopback, and is gone afterwards. Works on cgroup2 and on hybrid cgroups, whatever PID 1 is.
 set -euo pipefail
 suite=$1
-mkdir -p "$2"
-work=$(realpath "$2")
+work=$2
 share=${3:-}
 shift 2
 [ $# = 0 ] || shift
@@ -33,6 +32,9 @@ for tree in "${cgroups[@]}"; do
   { mkdir "$tree/$name" && rmdir "$tree/$name"; } 2>/dev/null || cannot "no writable cgroup tree at $tree"
 done
 unshare --mount --pid --fork --net --uts --ipc true 2>/dev/null || cannot "namespaces are refused"
+
+mkdir -p "$work"
+work=$(realpath "$work")
 
 # ---- tools
 need=()
