@@ -43,7 +43,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Fail
         None => list(context, arguments.list),
         Some(Action::List(format)) => list(context, format),
         Some(Action::Approve) => {
-            let mut mirror = Mirror::open_existing(
+            let mut mirror = Mirror::open_beside(
                 &context.config.mirror.path,
                 "customer-mirror deletions approve",
             )?;
@@ -58,7 +58,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Fail
             Ok(Exit::Done)
         }
         Some(Action::Discard) => {
-            let mut mirror = Mirror::open_existing(
+            let mut mirror = Mirror::open_beside(
                 &context.config.mirror.path,
                 "customer-mirror deletions discard",
             )?;

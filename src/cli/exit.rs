@@ -82,7 +82,7 @@ impl From<MirrorError> for Failure {
             | MirrorError::OtherSource { .. }
             | MirrorError::TooNew { .. } => Exit::Config,
             MirrorError::Locked { .. } | MirrorError::Busy { .. } => Exit::Locked,
-            MirrorError::Storage { .. } => Exit::Storage,
+            MirrorError::Storage { .. } | MirrorError::Damaged { .. } => Exit::Storage,
             MirrorError::Interrupted { .. } => Exit::Terminated,
             MirrorError::Unexpected { .. } => Exit::Bug,
         };

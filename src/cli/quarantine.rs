@@ -55,7 +55,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Fail
         Some(Action::List(format)) => list(context, format),
         Some(Action::Show { id, raw }) => show(context, id, raw),
         Some(Action::Retry) => {
-            let mut mirror = Mirror::open_existing(
+            let mut mirror = Mirror::open_beside(
                 &context.config.mirror.path,
                 "customer-mirror quarantine retry",
             )?;

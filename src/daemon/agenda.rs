@@ -102,6 +102,8 @@ pub struct Agenda {
     /// Every due time up to here is served.
     served: Timestamp,
     wanted: Option<Why>,
+    /// The operator has asked for a pass that has not begun.
+    asked: bool,
     /// Failed attempts in a row.
     failures: u32,
     doubts_server: bool,
@@ -127,6 +129,7 @@ impl Agenda {
             seed,
             served: now,
             wanted: None,
+            asked: false,
             failures: 0,
             doubts_server: false,
             trouble: None,
@@ -162,14 +165,22 @@ impl Agenda {
         agenda
     }
 
-    /// Goes by another schedule from now on.
-    pub fn change_timing(&mut self, timing: Timing) {
+    /// Goes by another schedule from now on. What it would have asked for until now was not missed; what the old one did, was.
+    pub fn change_timing(&mut self, timing: Timing, now: Timestamp) {
+        let next = self.timing.when.next_after(self.served);
+        if next.is_none_or(|due| due > now) {
+            self.served = now;
+        }
         self.timing = timing;
     }
 
     /// A pass is to begin at once, whatever the schedule and the backoff say.
     pub fn want(&mut self, why: Why) {
-        self.wanted = Some(why);
+        match why {
+            // Going on with a pass is not yet the one that was asked for meanwhile.
+            Why::Asked => self.asked = true,
+            _ => self.wanted = Some(why),
+        }
     }
 
     /// The next pass; `None` if the schedule has no due time left. Not before `held_until`, as the server asked.
@@ -178,7 +189,15 @@ impl Agenda {
             // The clock went back: due times that come again are due again.
             self.served = now;
         }
-        if let Some(why @ (Why::Asked | Why::Changed)) = self.wanted {
+        if let Some(trouble) = &mut self.trouble {
+            // No backoff is longer: the clock went back.
+            trouble.not_before = trouble.not_before.min(after(now, BACKOFF_MAX));
+        }
+        let at_once = match self.wanted {
+            Some(Why::Changed) => Some(Why::Changed),
+            _ => self.asked.then_some(Why::Asked),
+        };
+        if let Some(why) = at_once {
             return Some(Next { at: now, why });
         }
         let mut next = match (&self.trouble, self.wanted) {
@@ -199,16 +218,22 @@ impl Agenda {
     /// The last due time that is over but not served, else the next one.
     fn due(&self, now: Timestamp) -> Option<Next> {
         let mut due = self.timing.when.next_after(self.served)?;
+        let mut later = self.timing.when.next_after(due);
         let mut missed = 0;
-        while missed < MISSED_MAX {
-            match self.timing.when.next_after(due) {
-                Some(later) if later <= now => due = later,
-                _ => break,
-            }
+        while missed < MISSED_MAX
+            && let Some(next) = later.filter(|later| *later <= now)
+        {
+            due = next;
+            later = self.timing.when.next_after(due);
             missed += 1;
         }
-        // What was missed is long late enough.
-        let at = if missed > 0 { due } else { self.delayed(due) };
+        let at = if missed > 0 {
+            // That is late enough.
+            due
+        } else {
+            let delayed = self.delayed(due);
+            later.map_or(delayed, |later| delayed.min(later))
+        };
         let why = Why::Due { missed };
         Some(Next { at, why })
     }
@@ -228,7 +253,9 @@ impl Agenda {
     /// attempt, the next one is not at once again.
     pub fn begin(&mut self, interrupted: Option<(i64, i64)>, now: Timestamp) -> Attempts {
         self.served = now;
-        self.wanted = None;
+        if self.wanted.take() != Some(Why::Changed) {
+            self.asked = false;
+        }
         self.trouble = None;
         let (pass_id, pages) = interrupted.unwrap_or_default();
         Attempts {
@@ -327,3 +354,6 @@ fn after(now: Timestamp, delay: Duration) -> Timestamp {
         .and_then(|delay| now.checked_add_signed(delay))
         .unwrap_or(now)
 }
+
+#[cfg(test)]
+mod tests;

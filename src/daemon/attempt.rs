@@ -46,10 +46,12 @@ where
         let mirror = &self.daemon.mirror;
         let holdings = mirror
             .with(|mirror| {
+                mirror.settle()?;
                 mirror.release_memory()?;
                 mirror.holdings()
             })
             .await;
+        heap::give_back();
         if let Ok(holdings) = holdings {
             self.daemon
                 .publisher

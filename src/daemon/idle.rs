@@ -107,7 +107,9 @@ where
             warn!("{warning}");
         }
         self.daemon.log.apply(&settings.config.log);
-        self.agenda.change_timing(settings.config.schedule.clone());
+        let now = self.daemon.clock.now();
+        self.agenda
+            .change_timing(settings.config.schedule.clone(), now);
         let is_other_key = settings.key.key.expose() != self.daemon.settings.key.key.expose();
         self.daemon.settings = settings;
         info!("the configuration was read again");

@@ -60,7 +60,7 @@ pub enum MirrorError {
         known: i64,
     },
     /// Another process writes to it.
-    #[error("{}: in use by another customer-mirror: {}", path.display(), describe(owner.as_ref()))]
+    #[error("{}: in use by {}", path.display(), describe(owner.as_ref()))]
     Locked {
         /// The mirror.
         path: PathBuf,
@@ -73,19 +73,27 @@ pub enum MirrorError {
         /// The mirror.
         path: PathBuf,
     },
-    /// Full disk, I/O error, or a damaged file.
+    /// [`super::Work::give_up`] was called.
+    #[error("{}: the work was interrupted; nothing of it is kept", path.display())]
+    Interrupted {
+        /// The mirror.
+        path: PathBuf,
+    },
+    /// The file is damaged.
+    #[error("{}: the file is damaged ({reason}); move it away and run `customer-mirror sync` to make a new one", path.display())]
+    Damaged {
+        /// The mirror.
+        path: PathBuf,
+        /// SQLite's words.
+        reason: String,
+    },
+    /// Full disk or I/O error.
     #[error("{}: {reason}", path.display())]
     Storage {
         /// The mirror.
         path: PathBuf,
         /// What is wrong and what to do.
         reason: String,
-    },
-    /// Told to stop in the middle of long work.
-    #[error("{}: the work was interrupted; nothing of it is kept", path.display())]
-    Interrupted {
-        /// The mirror.
-        path: PathBuf,
     },
     /// SQL that should always work did not: a bug, or a mirror that was altered by hand.
     #[error("{}: unexpected database error: {error}", path.display())]
@@ -97,16 +105,24 @@ pub enum MirrorError {
     },
 }
 
+/// What the daemon calls itself in the lock.
+const DAEMON: &str = "customer-mirror run";
+
 fn describe(owner: Option<&Owner>) -> String {
-    owner.map_or_else(
-        || "another process".to_owned(),
-        |owner| {
-            format!(
-                "`{}`, process {}, since {}",
-                owner.command, owner.pid, owner.started_at
-            )
-        },
-    )
+    let Some(owner) = owner else {
+        return "another customer-mirror: another process".to_owned();
+    };
+    let Owner {
+        pid,
+        started_at,
+        command,
+    } = owner;
+    if command == DAEMON {
+        return format!(
+            "the daemon, `{command}`, process {pid}, since {started_at}; to ask it for a pass: kill -USR1 {pid}"
+        );
+    }
+    format!("another customer-mirror: `{command}`, process {pid}, since {started_at}")
 }
 
 impl MirrorError {
@@ -124,9 +140,10 @@ impl MirrorError {
             Some(ErrorCode::SystemIoFailure) => storage(&format!(
                 "I/O error ({error}); check the disk and its file system"
             )),
-            Some(ErrorCode::DatabaseCorrupt) => storage(&format!(
-                "the file is damaged ({error}); move it away and run `customer-mirror sync` to make a new one"
-            )),
+            Some(ErrorCode::DatabaseCorrupt) => Self::Damaged {
+                path,
+                reason: error.to_string(),
+            },
             Some(ErrorCode::NotADatabase) => Self::NotAMirror {
                 path,
                 reason: "it is no SQLite database".to_owned(),
@@ -138,6 +155,7 @@ impl MirrorError {
                 }
             }
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy { path },
+            Some(ErrorCode::OperationInterrupted) => Self::Interrupted { path },
             _ => Self::Unexpected { path, error },
         }
     }
@@ -163,6 +181,42 @@ impl MirrorError {
         Self::NotWritable {
             path,
             reason: error.to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_holds_the_lock_is_said_and_what_to_ask_of_a_daemon() {
+        let locked = |command: Option<&str>| {
+            let owner = command.map(|command| Owner {
+                pid: 123,
+                started_at: "2026-01-31T09:30:00.000Z".to_owned(),
+                command: command.to_owned(),
+            });
+            let path = PathBuf::from("/m.db");
+            MirrorError::Locked { path, owner }.to_string()
+        };
+        for (command, expected) in [
+            (
+                Some("customer-mirror run"),
+                "/m.db: in use by the daemon, `customer-mirror run`, process 123, since 2026-01-31T09:30:00.000Z; \
+                 to ask it for a pass: kill -USR1 123",
+            ),
+            (
+                // No daemon: the signal would kill it.
+                Some("customer-mirror sync"),
+                "/m.db: in use by another customer-mirror: `customer-mirror sync`, process 123, since 2026-01-31T09:30:00.000Z",
+            ),
+            (
+                None,
+                "/m.db: in use by another customer-mirror: another process",
+            ),
+        ] {
+            assert_eq!(locked(command), expected);
         }
     }
 }

@@ -2,18 +2,20 @@
 //!
 //! The kernel drops the lock when the process ends, however it ends. The file stays: removing it would be a race.
 
-use std::ffi::OsString;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::time::Duration;
 
 use chrono::Utc;
 use serde::{Deserialize, Serialize};
 
 use super::error::MirrorError;
+use super::files;
 use crate::model::format_timestamp;
+
+const SUFFIX: &str = ".lock";
 
 /// `status` takes the lock for an instant to see whether it is free, so a first refusal may be that.
 const ATTEMPTS: u32 = 10;
@@ -42,16 +44,19 @@ impl Lock {
     /// # Errors
     /// [`MirrorError::Locked`] with the owner, or an error of the file system.
     pub(super) fn acquire(path: &Path, command: &str) -> Result<Self, MirrorError> {
-        let lock_path = path_beside(path);
+        let lock_path = files::beside(path, SUFFIX);
         let io = |error| MirrorError::from_io(&lock_path, &error);
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(super::FILE_MODE)
-            .open(&lock_path)
+        let mut file = files::open_or_create(&lock_path).map_err(io)?;
+        let (named, opened) = std::fs::symlink_metadata(&lock_path)
+            .and_then(|named| Ok((named, file.metadata()?)))
             .map_err(io)?;
+        if (named.dev(), named.ino()) != (opened.dev(), opened.ino()) {
+            // In the folder of another user it could lead root to any file, and what is written below would overwrite that.
+            return Err(MirrorError::NotWritable {
+                path: lock_path,
+                reason: "it is a symbolic link, which a lock may not be".to_owned(),
+            });
+        }
         let mut attempt = 1;
         while let Err(error) = file.try_lock() {
             match error {
@@ -93,7 +98,7 @@ impl Drop for Lock {
 /// # Errors
 /// `Err` with what is known if somebody does but can't be read.
 pub(super) fn owner(path: &Path) -> Option<Owner> {
-    let mut file = File::open(path_beside(path)).ok()?;
+    let mut file = File::open(files::beside(path, SUFFIX)).ok()?;
     match file.try_lock_shared() {
         Err(TryLockError::WouldBlock) => Some(read_owner(&mut file).unwrap_or(Owner {
             pid: 0,
@@ -109,14 +114,6 @@ fn read_owner(file: &mut File) -> Option<Owner> {
     file.rewind().ok()?;
     file.take(4096).read_to_string(&mut text).ok()?;
     serde_json::from_str(&text).ok()
-}
-
-/// The lock's file. A mirror that is reached by a link has the lock of the file that it leads to.
-fn path_beside(path: &Path) -> PathBuf {
-    let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let mut name = OsString::from(real);
-    name.push(".lock");
-    name.into()
 }
 
 #[cfg(test)]
@@ -141,5 +138,16 @@ mod tests {
         drop(held);
         assert_eq!(owner(&path), None);
         Lock::acquire(&path, "x").unwrap();
+    }
+
+    #[test]
+    fn no_link_leads_the_lock_to_another_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let other = folder.path().join("other");
+        std::fs::write(&other, "precious").unwrap();
+        std::os::unix::fs::symlink(&other, folder.path().join("m.db.lock")).unwrap();
+        let error = Lock::acquire(&folder.path().join("m.db"), "x").unwrap_err();
+        assert!(error.to_string().contains("symbolic link"), "{error}");
+        assert_eq!(std::fs::read_to_string(other).unwrap(), "precious");
     }
 }

@@ -1,12 +1,13 @@
 //! The SQLite mirror: the only room that writes it, and every write is one transaction that leaves a true state.
 //!
-//! [`Mirror`] is the one writer, and holds the lock. [`Reader`]s stand beside it (WAL) and never wait for it.
+//! [`Mirror`] is the one writer, and holds the lock (but see [`Mirror::open_beside`]). [`Reader`]s stand beside it (WAL) and never wait for it.
 //! A page's rows, seen-marks, counters and next cursor go in together ([`Mirror::commit_page`]); so do the judgement
 //! at the end of a walk and its tombstones ([`Mirror::finish_pass`]).
 
 mod attempts;
 mod commit;
 mod error;
+mod files;
 mod finish;
 mod lock;
 mod passes;
@@ -17,6 +18,7 @@ mod rows;
 mod schema;
 mod seen;
 mod sweep;
+mod upgrade;
 mod work;
 
 use std::path::{Path, PathBuf};
@@ -37,10 +39,6 @@ pub use schema::SCHEMA_VERSION;
 pub use sweep::Decided;
 pub use work::Work;
 
-/// Owner and group only: the mirror is personal data.
-const FILE_MODE: u32 = 0o640;
-const FOLDER_MODE: u32 = 0o750;
-
 /// The one writer of a mirror file.
 #[derive(Debug)]
 pub struct Mirror {
@@ -50,7 +48,9 @@ pub struct Mirror {
     seed: u64,
     /// The row id that the next record is expected to have, if the listing's order is as before.
     expected_row: i64,
-    _lock: lock::Lock,
+    work: Work,
+    /// `None` beside a process that has it.
+    lock: Option<lock::Lock>,
 }
 
 type Result<T> = std::result::Result<T, MirrorError>;
@@ -65,7 +65,7 @@ impl Mirror {
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty())
         {
-            create_folder(folder)?;
+            files::create_folder(folder).map_err(|error| MirrorError::from_io(folder, &error))?;
         }
         Self::open_locked(path, Some(source), command)
     }
@@ -83,20 +83,49 @@ impl Mirror {
         Self::open_locked(path, None, command)
     }
 
+    /// Opens a mirror for a decision that may be made while another process, as the daemon does all its life, holds the lock:
+    /// one transaction, by [`Mirror::approve_held_sweep`], [`Mirror::discard_held_sweep`] or [`Mirror::retry_quarantine`].
+    ///
+    /// That is safe for the pass under way: whatever it writes it decides in the same transaction, from what it reads there. What
+    /// it keeps between transactions is the hash seed, which never changes, and a guess at the next row, which is checked. No
+    /// decision touches the pass's own row, or its chain of cursors.
+    ///
+    /// # Errors
+    /// [`MirrorError::Locked`] if the mirror has to be migrated first, else as [`Mirror::open_existing`].
+    pub fn open_beside(path: &Path, command: &str) -> Result<Self> {
+        match Self::open_existing(path, command) {
+            Err(locked @ MirrorError::Locked { .. }) => match schema::open_beside(path)? {
+                Some(connection) => Self::assemble(path, connection, None),
+                None => Err(locked),
+            },
+            other => other,
+        }
+    }
+
     fn open_locked(path: &Path, source: Option<&str>, command: &str) -> Result<Self> {
         let lock = lock::Lock::acquire(path, command)?;
-        create_file(path)?;
+        files::open_or_create(path).map_err(|error| MirrorError::from_io(path, &error))?;
         let connection = schema::open_for_writing(path)?;
+        files::share_with_group(path);
+        let mut mirror = Self::assemble(path, connection, Some(lock))?;
+        if let Some(source) = source {
+            mirror.claim(source)?;
+        }
+        Ok(mirror)
+    }
+
+    fn assemble(path: &Path, mut connection: Connection, lock: Option<lock::Lock>) -> Result<Self> {
+        let work = Work::default();
+        work.watch(&mut connection)
+            .map_err(|error| MirrorError::from_sqlite(path, error))?;
         let mut mirror = Self {
             connection,
             path: path.to_owned(),
             seed: 0,
             expected_row: 1,
-            _lock: lock,
+            work,
+            lock,
         };
-        if let Some(source) = source {
-            mirror.claim(source)?;
-        }
         let seed: i64 = mirror.meta("hash_seed")?.unwrap_or_default();
         mirror.seed = seed.cast_unsigned();
         Ok(mirror)
@@ -115,20 +144,41 @@ impl Mirror {
         &self.path
     }
 
+    /// The work that goes on here, to be watched and stopped from elsewhere.
+    pub fn work(&self) -> Work {
+        self.work.clone()
+    }
+
+    /// Empties the -wal file into the mirror's, so that a copy of that file alone is complete. Where readers or another writer
+    /// are in the way, some of it stays for the next time; nobody waits.
+    pub fn settle(&self) -> Result<()> {
+        self.read(schema::settle)
+    }
+
     /// One transaction: all of `work` or nothing of it.
     fn write<T>(
         &mut self,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
     ) -> Result<T> {
-        let result = self
+        let sqlite = |error| MirrorError::from_sqlite(&self.path, error);
+        self.work.step();
+        if self.work.is_given_up() {
+            let path = self.path.clone();
+            return Err(MirrorError::Interrupted { path });
+        }
+        let tx = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
-            .and_then(|tx| {
-                let value = work(&tx)?;
-                tx.commit()?;
-                Ok(value)
-            });
-        result.map_err(|error| MirrorError::from_sqlite(&self.path, error))
+            .map_err(sqlite)?;
+        if self.lock.is_none() {
+            // A newer program may have got the lock, and upgraded the mirror, since it was opened.
+            schema::recognise(&tx, &self.path)?;
+        }
+        let value = work(&tx).map_err(sqlite)?;
+        self.work.step();
+        tx.commit().map_err(sqlite)?;
+        self.work.step();
+        Ok(value)
     }
 
     fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
@@ -137,6 +187,15 @@ impl Mirror {
 
     fn meta<T: FromSql>(&self, key: &str) -> Result<Option<T>> {
         self.read(|connection| meta(connection, key))
+    }
+}
+
+impl Drop for Mirror {
+    fn drop(&mut self) {
+        if self.lock.is_some() {
+            // What stays in the -wal file is read from there, by everybody.
+            let _ = self.settle();
+        }
     }
 }
 
@@ -185,25 +244,5 @@ fn check_source(path: &Path, owner: String, asked: &str) -> Result<()> {
     })
 }
 
-fn create_folder(folder: &Path) -> Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(FOLDER_MODE)
-        .create(folder)
-        .map_err(|error| MirrorError::from_io(folder, &error))
-}
-
-/// Makes the file with its mode before SQLite would with the umask's; its -wal and -shm take over the mode.
-fn create_file(path: &Path) -> Result<()> {
-    use std::os::unix::fs::OpenOptionsExt;
-    std::fs::OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(FILE_MODE)
-        .open(path)
-        .map(drop)
-        .map_err(|error| MirrorError::from_io(path, &error))
-}
+#[cfg(test)]
+mod tests;

@@ -1,12 +1,12 @@
 //! Where a record goes that can't be mirrored: kept with its bytes and the reason until it can be, never lost.
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension, Row};
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 use super::rows::{self, Stamp, Standing};
-use super::{Mirror, Result, add_to_counts, sweep};
+use super::{Mirror, Result, add_to_counts, seen, sweep};
 use crate::json::{Kind, Node};
 use crate::model::{Timestamp, format_timestamp};
 
@@ -138,9 +138,35 @@ pub(super) fn from_row(row: &Row<'_>) -> rusqlite::Result<Quarantined> {
     })
 }
 
+/// What the pass under way met as a bad record and is a customer now counts as listed by it; else the pass, which finds no
+/// reason any more not to sweep, would count it absent.
+fn mark_as_listed(
+    connection: &Connection,
+    pass_id: Option<i64>,
+    page: Option<i64>,
+    row_id: i64,
+) -> rusqlite::Result<()> {
+    let seen: Option<Vec<u8>> = connection
+        .prepare_cached(
+            "SELECT seen FROM pass_pages WHERE page = ?2 AND EXISTS (
+               SELECT 1 FROM passes WHERE pass_id = ?1 AND state = 'running')",
+        )?
+        .query_row((pass_id, page), |row| row.get(0))
+        .optional()?;
+    let Some(seen) = seen else { return Ok(()) };
+    let seen = seen::with(&seen, row_id).ok_or(rusqlite::Error::InvalidQuery)?;
+    connection
+        .prepare_cached("UPDATE pass_pages SET seen = ?2 WHERE page = ?1")?
+        .execute((page, seen))
+        .map(drop)
+}
+
 impl Mirror {
     /// Tries each quarantined record again, as a newer version of the program may understand it. A record whose
     /// customer the mirror has is not written over it: what the walk found since is newer.
+    ///
+    /// Safe beside a pass of another process: a customer that it has met as a bad record counts as listed by it; one that it
+    /// lists later is then known, and compared as any other.
     pub fn retry_quarantine(&mut self, now: Timestamp) -> Result<Retried> {
         let now = format_timestamp(now);
         let seed = self.seed;
@@ -170,10 +196,17 @@ impl Mirror {
                     _ if !is_text => retried.remaining += 1,
                     Standing::Unreadable(_) => retried.remaining += 1,
                     standing => {
-                        if let Standing::New(read) = standing {
-                            rows::insert(tx, &read, stamp)?;
-                            add_to_counts(tx, 1, 0)?;
-                        }
+                        let row_id = match standing {
+                            Standing::New(read) => {
+                                add_to_counts(tx, 1, 0)?;
+                                rows::insert(tx, &read, stamp)?
+                            }
+                            Standing::Unchanged(row_id)
+                            | Standing::Changed(row_id, _)
+                            | Standing::Returned(row_id, _) => row_id,
+                            Standing::Unreadable(_) => continue,
+                        };
+                        mark_as_listed(tx, record.pass_id, record.page, row_id)?;
                         tx.execute("DELETE FROM quarantine WHERE id = ?1", [record.id])?;
                         retried.mirrored += 1;
                     }

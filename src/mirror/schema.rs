@@ -7,15 +7,14 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::MirrorError;
-use super::{Result, set_meta};
+use super::upgrade::{self, MIGRATIONS};
+use super::{Result, files};
 
 /// The schema version that this program writes: the number of migrations.
 pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
 
 /// `PRAGMA application_id` of a mirror: `CMir`. What `file` and others know a mirror by.
 pub(super) const APPLICATION_ID: i64 = 0x434D_6972;
-
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/001_initial.sql")];
 
 const INDEXES: &str = include_str!("indexes.sql");
 
@@ -34,14 +33,32 @@ const CACHE_KIB: i64 = 2 * 1024;
 /// Opens and migrates the file; an empty one becomes a mirror. The caller holds the lock.
 pub(super) fn open_for_writing(path: &Path) -> Result<Connection> {
     let sqlite = |error| MirrorError::from_sqlite(path, error);
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(path, flags).map_err(sqlite)?;
-    connection.busy_timeout(BUSY_TIMEOUT).map_err(sqlite)?;
+    let mut connection = connect(path)?;
     let version = recognise(&connection, path)?;
     configure(&connection).map_err(sqlite)?;
-    migrate(&mut connection, version).map_err(sqlite)?;
+    upgrade::upgrade(&mut connection, path, version)?;
     size_cache(&connection).map_err(sqlite)?;
     Ok(connection)
+}
+
+/// Opens the file for writing beside the holder of the lock; `Ok(None)` if it would have to be migrated first.
+pub(super) fn open_beside(path: &Path) -> Result<Option<Connection>> {
+    let connection = connect(path)?;
+    if recognise(&connection, path)? != SCHEMA_VERSION {
+        return Ok(None);
+    }
+    configure(&connection).map_err(|error| MirrorError::from_sqlite(path, error))?;
+    Ok(Some(connection))
+}
+
+fn connect(path: &Path) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Connection::open_with_flags(path, flags)
+        .and_then(|connection| {
+            connection.busy_timeout(BUSY_TIMEOUT)?;
+            Ok(connection)
+        })
+        .map_err(|error| MirrorError::from_sqlite(path, error))
 }
 
 /// Opens the file read-only; it must be a mirror that this version knows.
@@ -76,27 +93,39 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Connection> {
 
 /// A reader that lacks permissions must not be told about writing.
 fn as_reader(error: MirrorError) -> MirrorError {
-    match error {
-        MirrorError::NotWritable { path, .. } => MirrorError::NotReadable {
-            path,
-            reason:
-                "nobody has it open now, and to open it first takes write access to its folder, \
-                     for SQLite's -shm file; read it as its owner, or while a pass is under way"
-                    .to_owned(),
-        },
-        other => other,
-    }
+    let MirrorError::NotWritable { path, reason } = error else {
+        return error;
+    };
+    let is_missing = |suffix| !files::beside(&path, suffix).exists();
+    let reason = if files::OF_SQLITE.into_iter().any(is_missing) {
+        "its -wal and -shm files are not there, and to make them takes write access to its folder (a program other than \
+         customer-mirror had it open last and removed them); read it as its owner, or after the next pass, which brings them back"
+            .to_owned()
+    } else {
+        format!("{reason}; check who may read its -wal and -shm files")
+    };
+    MirrorError::NotReadable { path, reason }
+}
+
+/// Brings all that is committed into the mirror's file and empties the -wal file, as far as no reader needs it and nobody else
+/// writes; waits for neither.
+pub(super) fn settle(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(Duration::ZERO)?;
+    // It answers with a row, of which nothing is of use here.
+    let settled = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    settled
 }
 
 /// An empty mirror in memory, for a preview where there is no file yet.
 pub(super) fn open_in_memory() -> rusqlite::Result<Connection> {
     let mut connection = Connection::open_in_memory()?;
-    migrate(&mut connection, 0)?;
+    upgrade::initialise(&mut connection)?;
     Ok(connection)
 }
 
 /// The file's schema version; 0 if it is empty.
-fn recognise(connection: &Connection, path: &Path) -> Result<i64> {
+pub(super) fn recognise(connection: &Connection, path: &Path) -> Result<i64> {
     let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
     let read = || -> rusqlite::Result<(i64, i64, i64)> {
         Ok((
@@ -134,6 +163,8 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     // What one large transaction (the first indexes) made of the -wal file is given back at the next checkpoint.
     connection.pragma_update(None, "journal_size_limit", CHECKPOINT_PAGES * 4096)?;
+    // Without its -wal and -shm files, whoever can't write to the folder couldn't read the mirror while nobody has it open.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(())
 }
@@ -164,21 +195,4 @@ pub(super) fn size_cache(connection: &Connection) -> rusqlite::Result<()> {
         CACHE_KIB
     };
     connection.pragma_update(None, "cache_size", -size)
-}
-
-/// Runs the migrations that the file lacks, each one transaction.
-fn migrate(connection: &mut Connection, from: i64) -> rusqlite::Result<()> {
-    for (sql, version) in MIGRATIONS.iter().zip(1..).skip(from as usize) {
-        let tx = connection.transaction()?;
-        tx.execute_batch(sql)?;
-        if version == 1 {
-            tx.pragma_update(None, "application_id", APPLICATION_ID)?;
-            set_meta(&tx, "hash_seed", &fastrand::i64(..))?;
-            set_meta(&tx, "live_customers", &0)?;
-            set_meta(&tx, "deleted_customers", &0)?;
-        }
-        tx.pragma_update(None, "user_version", version)?;
-        tx.commit()?;
-    }
-    Ok(())
 }

@@ -34,6 +34,13 @@ pub(super) fn decode(mut bytes: &[u8], mut each: impl FnMut(i64, i64)) -> Option
     Some(())
 }
 
+/// The same runs with one row id more; `None` as in [`decode`].
+pub(super) fn with(encoded: &[u8], row_id: i64) -> Option<Vec<u8>> {
+    let mut row_ids = vec![row_id];
+    decode(encoded, |first, last| row_ids.extend(first..=last))?;
+    Some(encode(&mut row_ids))
+}
+
 /// LEB128: seven bits a byte, the lowest first.
 fn write_number(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {

@@ -182,6 +182,9 @@ pub(super) fn held_pass(connection: &Connection) -> rusqlite::Result<Option<i64>
 
 impl Mirror {
     /// Carries out the held sweep; `Ok(None)` if none is held. Customers that a pass under way has listed again are spared.
+    ///
+    /// Safe beside a pass of another process: a customer that it lists later is restored by that, and its judgement looks at
+    /// live customers only.
     pub fn approve_held_sweep(&mut self, now: Timestamp) -> Result<Option<Decided>> {
         let now = format_timestamp(now);
         self.write(|tx| {
@@ -202,6 +205,8 @@ impl Mirror {
     }
 
     /// Drops the held sweep: its customers stay live and their absences are counted anew. `Ok(None)` if none is held.
+    ///
+    /// Safe beside a pass of another process: that reads absences and the held sweep only in the transaction that judges.
     pub fn discard_held_sweep(&mut self) -> Result<Option<Decided>> {
         self.write(|tx| {
             let Some(pass_id) = held_pass(tx)? else {

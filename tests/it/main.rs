@@ -8,6 +8,7 @@
     reason = "these are tests"
 )]
 
+mod beside;
 mod complete;
 mod config;
 mod cursor;
@@ -16,6 +17,7 @@ mod dry_run;
 mod faults;
 mod files;
 mod journal;
+mod people;
 mod readers;
 mod records;
 mod resume;

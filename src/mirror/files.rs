@@ -1,0 +1,91 @@
+//! The files of a mirror: where they are, and who may read them.
+
+use std::ffi::OsString;
+use std::fs::{DirBuilder, File, Metadata, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, fchown, lchown};
+use std::path::{Path, PathBuf};
+
+/// Owner and group only: the mirror is personal data.
+const FILE_MODE: u32 = 0o640;
+const FOLDER_MODE: u32 = 0o750;
+
+const ROOT: u32 = 0;
+
+/// What SQLite keeps beside the mirror.
+pub(super) const OF_SQLITE: [&str; 2] = ["-wal", "-shm"];
+
+/// A file beside the mirror, by what is added to the name. A mirror that is reached by a link has it beside the file that it
+/// leads to.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let mut name = OsString::from(real);
+    name.push(suffix);
+    name.into()
+}
+
+/// Makes the folder, and those above it, where they are missing.
+pub(super) fn create_folder(folder: &Path) -> io::Result<()> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(FOLDER_MODE)
+        .create(folder)
+}
+
+/// Opens a file for reading and writing, and makes it, with its mode, where it is missing. The mirror's own is made so before
+/// SQLite would make it with the umask's mode; its -wal and -shm take over mode and owner.
+pub(super) fn open_or_create(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).mode(FILE_MODE);
+    match options.clone().create_new(true).open(path) {
+        Ok(file) => {
+            leave_to_folder_owner(&file, path)?;
+            Ok(file)
+        }
+        // Or a link to what is not there yet.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            options.create(true).truncate(false).open(path)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// What root makes in the folder of a service belongs to the service: one `deletions approve` by root must not lock it out.
+fn leave_to_folder_owner(file: &File, path: &Path) -> io::Result<()> {
+    // A new file's owner is whoever this process is.
+    if file.metadata()?.uid() != ROOT {
+        return Ok(());
+    }
+    let folder = std::fs::metadata(folder_of(path))?;
+    if folder.uid() == ROOT {
+        return Ok(());
+    }
+    fchown(file, Some(folder.uid()), Some(folder.gid()))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
+}
+
+/// Gives SQLite's files the mirror's group. Who may read the mirror must be able to read these; SQLite makes them with the
+/// process's group.
+pub(super) fn share_with_group(path: &Path) {
+    let Ok(mirror) = std::fs::metadata(path) else {
+        return;
+    };
+    for suffix in OF_SQLITE {
+        let file = beside(path, suffix);
+        let differs = |other: Metadata| other.gid() != mirror.gid();
+        if std::fs::symlink_metadata(&file).is_ok_and(differs) {
+            // Refused to a process that is not in that group: then it isn't for us to share with it.
+            let _ = lchown(&file, None, Some(mirror.gid()));
+        }
+    }
+}
+
+/// Makes the entries of a file's folder last, such as a name that it has been given.
+pub(super) fn sync_folder_of(path: &Path) -> io::Result<()> {
+    File::open(folder_of(path))?.sync_all()
+}
