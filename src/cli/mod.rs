@@ -1,11 +1,13 @@
 //! The command line: one thin file a command. Data goes to stdout, everything else to stderr.
 
+mod completions;
 mod deletions;
 mod demo;
 mod exit;
 #[cfg(test)]
 mod fixture;
 mod get;
+mod man;
 pub mod output;
 mod progress;
 mod quarantine;
@@ -25,13 +27,16 @@ pub use exit::{Exit, Failure};
 use crate::config::{Config, Environment};
 use crate::telemetry;
 
+/// What the program is called.
+const NAME: &str = "customer-mirror";
+
 const CONFIG_HELP: &str =
     "Configuration file [default: $CUSTOMER_MIRROR_CONFIG, else /etc/customer-mirror/config.toml]";
 
 /// Keeps a complete, provably up-to-date SQLite mirror of every customer that an API key can see
 #[derive(Debug, Parser)]
 #[command(
-    name = "customer-mirror",
+    name = NAME,
     version,
     max_term_width = 100,
     disable_help_subcommand = true
@@ -56,6 +61,8 @@ enum Command {
     #[command(flatten)]
     Configured(Configured),
     SimulateApi(simulate_api::Arguments),
+    Completions(completions::Arguments),
+    Man(man::Arguments),
 }
 
 /// The commands that take the configuration; the others work beside a broken one.
@@ -101,6 +108,8 @@ async fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
         Command::SimulateApi(arguments) => {
             return simulate_api::run(arguments).await.map(|()| Exit::Done);
         }
+        Command::Completions(arguments) => return completions::run(&arguments),
+        Command::Man(man::Arguments {}) => return man::run(),
         Command::Configured(command) => command,
     };
     let environment = Environment::of_process()?;

@@ -23,6 +23,7 @@ mod records;
 mod resume;
 mod secrets;
 mod service;
+mod shell;
 mod sim;
 mod support;
 mod sweep;
