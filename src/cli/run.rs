@@ -19,9 +19,10 @@ pub(super) const COMMAND: &str = "customer-mirror run";
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  customer-mirror run                          in the foreground; as a service: systemctl enable --now customer-mirror
-  kill -HUP PID                                read configuration and key again
-  kill -USR1 PID                               begin a pass now
+  customer-mirror run                       in the foreground
+  systemctl enable --now customer-mirror    as a service
+  kill -HUP PID                             read configuration and key again
+  kill -USR1 PID                            begin a pass now
 
 Signals: SIGTERM, SIGINT: finish the page and end, the next start goes on from there; SIGHUP: read configuration and key again; \
 SIGUSR1: begin a pass now.
