@@ -19,6 +19,7 @@ fn main() -> ExitCode {
             .into();
         }
     };
+    cli::before_threads(&arguments);
     match tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

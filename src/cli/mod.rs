@@ -88,6 +88,13 @@ pub struct Context {
     pub quiet: bool,
 }
 
+/// What has to be done before there is a second thread.
+pub fn before_threads(arguments: &Arguments) {
+    if matches!(arguments.command, Command::Configured(Configured::Run(_))) {
+        heap::use_one_arena();
+    }
+}
+
 /// Runs the command line; returns the exit status. Errors have been shown.
 pub async fn run(arguments: Arguments) -> Exit {
     match dispatch(arguments).await {

@@ -43,7 +43,6 @@ pub(super) async fn run(
     for warning in &settings.key.warnings {
         tracing::warn!("{warning}");
     }
-    heap::use_one_arena();
     // What is wrong with it is said now, not at the first due time.
     open(&settings, false).map_err(|error| setup_failure(&error))?;
     let path = settings.config.mirror.path.clone();
