@@ -176,6 +176,8 @@ check "the timer starts passes" "until_ 20 '[ \$(complete_passes) -ge $((passes 
 systemctl stop customer-mirror-sync.timer customer-mirror-sync.service
 no_drop_in customer-mirror-sync.timer
 
+check "a pass by root doesn't lock the service out" "CUSTOMER_MIRROR__API__KEY=right-key customer-mirror --quiet sync && systemctl start $unit && passes=\$(complete_passes) && signal USR1 && until_ 30 '[ \$(complete_passes) -gt \$passes ]' && ! find $state -user root | grep ."
+
 section "two instances"
 simulator 8201 201
 simulator 8202 302
