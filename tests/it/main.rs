@@ -15,6 +15,7 @@ mod dry_run;
 mod faults;
 mod files;
 mod journal;
+mod life;
 mod readers;
 mod records;
 mod resume;
