@@ -240,6 +240,6 @@ mod tests {
             mirror.with(|mirror| mirror.holdings()).await.unwrap().live,
             0
         );
-        mirror.with(|mirror| mirror.release_memory()).await.unwrap();
+        mirror.with(Mirror::release_memory).await.unwrap();
     }
 }

@@ -4,6 +4,7 @@
 //! wait can be cancelled at any moment; a commit never is. Whatever ends a walk early leaves the checkpoint of its last
 //! commit, and the next pass goes on from there. Only a walk that [`plan::prove_complete`] believes is judged for absences.
 
+mod begin;
 mod desk;
 mod preview;
 mod walk;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
+use begin::Beginning;
 use desk::Desk;
 pub use desk::SharedMirror;
 pub use preview::{PreviewEnd, preview};
@@ -21,10 +23,10 @@ use walk::{Walk, Walker};
 
 use crate::clock::Clock;
 use crate::config::{Changes, Deletions};
-use crate::mirror::{Checkpoint, MirrorError};
+use crate::mirror::MirrorError;
 use crate::model::{PassReport, PassState};
 use crate::plan;
-use crate::source::{Activity, FailureKind, PageSource, SourceError};
+use crate::source::{FailureKind, PageSource, SourceError};
 use crate::status::{Phase, Publisher};
 
 /// How a run of [`run`] ended.
@@ -143,14 +145,10 @@ pub async fn run<S: PageSource>(
     {
         source.hold_until(until);
     }
-    let resume = match rules.resume {
-        Resume::UnlessStuck if comes_first_page(source, &desk, stop.clone()).await => {
-            Err("its next page can't be had, though the first one can")
-        }
-        Resume::Yes | Resume::UnlessStuck => Ok(()),
-        Resume::No => Err("restarted by the operator"),
-    };
-    let mut checkpoint = resume_or_begin(&desk, resume).await?;
+    let Beginning {
+        mut checkpoint,
+        mut ended,
+    } = begin::begin_or_resume(source, &desk, rules.resume, stop.clone()).await?;
     let mut walker = Walker {
         source,
         desk: &desk,
@@ -160,7 +158,11 @@ pub async fn run<S: PageSource>(
     let mut rejected_before = false;
     loop {
         let pass_id = checkpoint.pass_id;
-        let end = match walker.walk(checkpoint).await? {
+        let walk = match ended.take() {
+            Some(walk) => walk,
+            None => walker.walk(checkpoint).await?,
+        };
+        let end = match walk {
             Walk::Ended => finish(&desk, pass_id, rules, stop.clone()).await?,
             Walk::Stopped => {
                 desk.with(move |mirror| mirror.interrupt_pass(pass_id, "interrupted", 0))
@@ -177,7 +179,7 @@ pub async fn run<S: PageSource>(
                     rejected_before = true;
                     warn!(pass.id = pass_id, error = %error, "cursor rejected: the pass is abandoned, a new one begins");
                     end_pass(&desk, pass_id, PassState::Abandoned, &error.message).await?;
-                    checkpoint = begin(&desk).await?;
+                    checkpoint = begin::begin(&desk).await?;
                     continue;
                 }
                 end_pass(&desk, pass_id, PassState::Failed, &error.message).await?;
@@ -200,75 +202,6 @@ pub async fn run<S: PageSource>(
         let report = desk.with(move |mirror| mirror.pass_report(pass_id)).await?;
         return Ok(Outcome { report, end });
     }
-}
-
-/// Asks for the first page, to see whether the server is well; what is on it doesn't matter.
-async fn comes_first_page<S: PageSource>(
-    source: &mut S,
-    desk: &Desk<'_>,
-    mut stop: watch::Receiver<bool>,
-) -> bool {
-    let bound = desk::Bound::default();
-    let on_activity = |activity: Activity| bound.begin(&activity);
-    let fetch = desk
-        .publisher
-        .during(source.fetch(None, &on_activity), || bound.holds());
-    tokio::select! {
-        fetched = fetch => fetched.is_ok(),
-        () = walk::stopped(&mut stop) => false,
-    }
-}
-
-/// The pass to walk: the interrupted one if it is worth trying, else a new one.
-async fn resume_or_begin(
-    desk: &Desk<'_>,
-    resume: Result<(), &str>,
-) -> Result<Checkpoint, PassError> {
-    let now = desk.now();
-    let Some(checkpoint) = desk
-        .with(move |mirror| mirror.interrupted_pass(now))
-        .await?
-    else {
-        return begin(desk).await;
-    };
-    let pass_id = checkpoint.pass_id;
-    let reason = if let Err(reason) = resume {
-        Some(reason.to_owned())
-    } else {
-        let limit = desk.with(|mirror| mirror.cursor_lifetime()).await?;
-        checkpoint
-            .cursor_age
-            .filter(|age| !plan::worth_trying(*age, limit))
-            .map(|age| {
-                format!(
-                    "its cursor is {} s old; the server has rejected a younger one",
-                    age.as_secs()
-                )
-            })
-    };
-    if let Some(reason) = reason {
-        info!(
-            pass.id = pass_id,
-            reason, "interrupted pass given up, a new one begins"
-        );
-        end_pass(desk, pass_id, PassState::Abandoned, &reason).await?;
-        return begin(desk).await;
-    }
-    desk.with(move |mirror| mirror.resume_pass(pass_id)).await?;
-    info!(
-        pass.id = pass_id,
-        page = checkpoint.pages + 1,
-        records = checkpoint.records,
-        "pass resumed"
-    );
-    Ok(checkpoint)
-}
-
-async fn begin(desk: &Desk<'_>) -> Result<Checkpoint, PassError> {
-    let now = desk.now();
-    let checkpoint = desk.with(move |mirror| mirror.begin_pass(now)).await?;
-    info!(pass.id = checkpoint.pass_id, "pass started");
-    Ok(checkpoint)
 }
 
 async fn end_pass(

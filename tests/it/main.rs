@@ -17,6 +17,7 @@ mod dry_run;
 mod faults;
 mod files;
 mod journal;
+mod life;
 mod people;
 mod readers;
 mod records;

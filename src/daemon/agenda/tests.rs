@@ -48,7 +48,7 @@ fn interrupted(past: Past, pass_id: i64, pages: i64) -> Past {
 }
 
 /// With three attempts on record; they began when pass 2 had 5 pages.
-fn attempted(past: Past, noted_at: &str, not_before: &str, reason: Option<&str>) -> Past {
+fn attempted(past: &Past, noted_at: &str, not_before: &str, reason: Option<&str>) -> Past {
     let attempts = Attempts {
         count: 3,
         not_before: at(not_before),
@@ -59,10 +59,11 @@ fn attempted(past: Past, noted_at: &str, not_before: &str, reason: Option<&str>)
     };
     Past {
         attempts: Some(attempts),
-        ..past
+        ..past.clone()
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as the agenda gives it")]
 fn next(at_text: &str, why: Why) -> Option<Next> {
     Some(Next {
         at: at(at_text),
@@ -195,7 +196,9 @@ fn what_is_asked_for_waits_for_nothing(#[case] why: Why) {
 fn going_on_with_a_pass_is_not_the_pass_that_was_asked_for() {
     for wants in [[Why::Asked, Why::Changed], [Why::Changed, Why::Asked]] {
         let mut agenda = settled("0 0 * * *", 0, "12:00:00");
-        wants.into_iter().for_each(|why| agenda.want(why));
+        for why in wants {
+            agenda.want(why);
+        }
         for why in [Why::Changed, Why::Asked] {
             assert_eq!(agenda.next(None, at(NOW)), next(NOW, why));
             agenda.begin(None, at(NOW));

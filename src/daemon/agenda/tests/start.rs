@@ -10,48 +10,48 @@ use super::*;
 #[case::complete_by_a_clock_that_ran_ahead(fresh("2027-01-01T00:00:00Z"), due("13:00:00"))]
 #[case::interrupted(interrupted(fresh("12:01:00"), 2, 5), next(NOW, Why::Started))]
 #[case::failed_a_moment_ago(
-    attempted(Past::default(), "12:04:00", "12:07:00", Some("503")),
+    attempted(&Past::default(), "12:04:00", "12:07:00", Some("503")),
     next("12:07:00", Why::Again)
 )]
 #[case::failed_long_ago(
-    attempted(Past::default(), "11:04:00", "11:09:00", Some("503")),
+    attempted(&Past::default(), "11:04:00", "11:09:00", Some("503")),
     next(NOW, Why::Started)
 )]
 #[case::failed_though_fresh(
-    attempted(fresh("12:01:00"), "12:04:00", "12:07:00", Some("503")),
+    attempted(&fresh("12:01:00"), "12:04:00", "12:07:00", Some("503")),
     next("12:07:00", Why::Again)
 )]
 #[case::failed_by_a_clock_that_ran_ahead(
-    attempted(Past::default(), "12:06:00", "12:07:00", Some("503")),
+    attempted(&Past::default(), "12:06:00", "12:07:00", Some("503")),
     next(NOW, Why::Started)
 )]
 #[case::a_wait_that_is_no_backoff(
-    attempted(Past::default(), "12:04:00", "12:10:01", Some("503")),
+    attempted(&Past::default(), "12:04:00", "12:10:01", Some("503")),
     next(NOW, Why::Started)
 )]
 #[case::cut_short_without_a_pass(
-    attempted(Past::default(), "12:04:00", "12:07:00", None),
+    attempted(&Past::default(), "12:04:00", "12:07:00", None),
     next("12:07:00", Why::Again)
 )]
 #[case::cut_short_where_it_was(
-    attempted(interrupted(Past::default(), 2, 5), "12:04:00", "12:07:00", None),
+    attempted(&interrupted(Past::default(), 2, 5), "12:04:00", "12:07:00", None),
     next("12:07:00", Why::Again)
 )]
 #[case::cut_short_before_its_first_page(
-    attempted(interrupted(Past::default(), 3, 0), "12:04:00", "12:07:00", None),
+    attempted(&interrupted(Past::default(), 3, 0), "12:04:00", "12:07:00", None),
     next("12:07:00", Why::Again)
 )]
 #[case::cut_short_a_page_further(
-    attempted(interrupted(Past::default(), 2, 6), "12:04:00", "12:07:00", None),
+    attempted(&interrupted(Past::default(), 2, 6), "12:04:00", "12:07:00", None),
     next(NOW, Why::Started)
 )]
 #[case::cut_short_in_another_pass(
-    attempted(interrupted(Past::default(), 3, 1), "12:04:00", "12:07:00", None),
+    attempted(&interrupted(Past::default(), 3, 1), "12:04:00", "12:07:00", None),
     next(NOW, Why::Started)
 )]
 #[case::failed_a_page_further(
     attempted(
-        interrupted(Past::default(), 2, 6),
+        &interrupted(Past::default(), 2, 6),
         "12:04:00",
         "12:07:00",
         Some("503")
@@ -68,8 +68,8 @@ fn starts(#[case] past: Past, #[case] expected: Option<Next>) {
 #[case::no_mirror_yet(Past::default())]
 #[case::stale(fresh("09:00:00"))]
 #[case::interrupted(interrupted(Past::default(), 2, 5))]
-#[case::failed(attempted(Past::default(), "12:04:00", "12:07:00", Some("503")))]
-#[case::cut_short(attempted(Past::default(), "12:04:00", "12:07:00", None))]
+#[case::failed(attempted(&Past::default(), "12:04:00", "12:07:00", Some("503")))]
+#[case::cut_short(attempted(&Past::default(), "12:04:00", "12:07:00", None))]
 fn starts_at_a_due_time_only_if_told_so(#[case] past: Past) {
     let timing = timing("0 * * * *", 0, false);
     let mut agenda = Agenda::new(timing, &past, SEED, at(NOW));
@@ -78,7 +78,7 @@ fn starts_at_a_due_time_only_if_told_so(#[case] past: Past) {
 
 #[test]
 fn what_a_crash_interrupted_is_counted() {
-    let past = attempted(Past::default(), "12:04:00", "12:07:00", None);
+    let past = attempted(&Past::default(), "12:04:00", "12:07:00", None);
     let mut agenda = Agenda::new(timing("0 * * * *", 0, true), &past, SEED, at(NOW));
     assert_eq!(agenda.trouble(), Some("the last attempt was cut short"));
     assert!(!agenda.doubts_server());
@@ -90,7 +90,7 @@ fn what_a_crash_interrupted_is_counted() {
 
 #[test]
 fn a_failure_on_record_makes_the_server_doubtful() {
-    let past = attempted(Past::default(), "12:04:00", "12:07:00", Some("503"));
+    let past = attempted(&Past::default(), "12:04:00", "12:07:00", Some("503"));
     let agenda = Agenda::new(timing("0 * * * *", 0, true), &past, SEED, at(NOW));
     assert!(agenda.doubts_server());
     assert_eq!(agenda.trouble(), Some("503"));
