@@ -13,7 +13,7 @@ use chrono::TimeDelta;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::config::Timing;
-use crate::mirror::Attempts;
+use crate::mirror::{Attempts, LastFailure, Remedy};
 use crate::model::{Holdings, Timestamp};
 use crate::pass::Resume;
 
@@ -54,17 +54,6 @@ pub struct Next {
     pub at: Timestamp,
     /// Why then.
     pub why: Why,
-}
-
-/// What may help after a failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Remedy {
-    /// Time: try again after the backoff.
-    Time,
-    /// Hardly time: try again at the next due time.
-    NextDue,
-    /// Another key; or the next due time.
-    Key,
 }
 
 /// How a pass failed.
@@ -147,24 +136,24 @@ impl Agenda {
         }
         if let Some(attempts) = past.attempts.as_ref().filter(|it| !has_moved(it, past)) {
             agenda.failures = attempts.count;
-            agenda.doubts_server = attempts.reason.is_some();
-            agenda.trouble = attempts
+            let failure = attempts.failure.clone().unwrap_or_else(|| LastFailure {
+                remedy: Remedy::Time,
+                reason: "the last attempt was cut short".to_owned(),
+            });
+            agenda.doubts_server = failure.remedy == Remedy::Server;
+            let backoff_max = TimeDelta::from_std(BACKOFF_MAX).unwrap_or_default();
+            let not_before = attempts
                 .not_before(now)
-                .filter(|until| {
-                    *until - now <= TimeDelta::from_std(BACKOFF_MAX).unwrap_or_default()
-                })
-                .map(|not_before| Trouble {
-                    not_before,
-                    remedy: if agenda.timing.run_on_start {
-                        Remedy::Time
-                    } else {
-                        Remedy::NextDue
-                    },
-                    reason: attempts
-                        .reason
-                        .clone()
-                        .unwrap_or_else(|| "the last attempt was cut short".to_owned()),
-                });
+                .filter(|until| *until - now <= backoff_max);
+            agenda.trouble = not_before.map(|not_before| Trouble {
+                not_before,
+                remedy: if agenda.timing.run_on_start {
+                    failure.remedy
+                } else {
+                    Remedy::NextDue
+                },
+                reason: failure.reason,
+            });
         }
         agenda
     }
@@ -205,7 +194,7 @@ impl Agenda {
             return Some(Next { at: now, why });
         }
         let mut next = match (&self.trouble, self.wanted) {
-            (Some(trouble), _) if trouble.remedy == Remedy::Time => Next {
+            (Some(trouble), _) if trouble.remedy.is_soon() => Next {
                 at: trouble.not_before,
                 why: Why::Again,
             },
@@ -266,7 +255,7 @@ impl Agenda {
             count: self.failures + 1,
             not_before: after(now, backoff(self.failures)),
             noted_at: now,
-            reason: None,
+            failure: None,
             pass_id,
             pages,
         }
@@ -321,7 +310,7 @@ impl Agenda {
         now: Timestamp,
     ) -> Attempts {
         self.failures = if failure.has_moved { 1 } else { attempt.count };
-        self.doubts_server = failure.remedy == Remedy::Time;
+        self.doubts_server = failure.remedy == Remedy::Server;
         // Up to a fifth less, so that mirrors which failed together don't come back together.
         let not_before = after(
             now,
@@ -337,7 +326,10 @@ impl Agenda {
             count: self.failures,
             not_before,
             noted_at: now,
-            reason: Some(reason),
+            failure: Some(LastFailure {
+                remedy: failure.remedy,
+                reason,
+            }),
             ..attempt.clone()
         }
     }
@@ -345,7 +337,7 @@ impl Agenda {
 
 /// Whether an attempt that was cut short got further than the one before: such a row of crashes is no crash loop.
 fn has_moved(attempts: &Attempts, past: &Past) -> bool {
-    attempts.reason.is_none()
+    attempts.failure.is_none()
         && past.interrupted.is_some_and(|(pass_id, pages)| {
             pages > 0 && (pass_id != attempts.pass_id || pages > attempts.pages)
         })

@@ -4,10 +4,10 @@ use chrono::TimeDelta;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
-use super::agenda::{Failure, Next, Remedy, Why};
+use super::agenda::{Failure, Next, Why};
 use super::{DaemonError, Request, Running, Settings, Turn, notify};
 use crate::config::ConfigError;
-use crate::mirror::Attempts;
+use crate::mirror::{Attempts, Remedy};
 use crate::model::format_timestamp;
 use crate::pass::{self, End, Outcome, PassError, Resume, Rules};
 use crate::source::{FailureKind, PageSource, SetupError};
@@ -191,7 +191,7 @@ where
             End::SourceFailed(error) => Verdict::Failed(Failure {
                 // A cursor that is rejected time and again leads to ever new passes that get nowhere.
                 has_moved: has_moved && error.kind != FailureKind::CursorRejected,
-                ..Failure::new(Remedy::Time, error.message)
+                ..Failure::new(Remedy::Server, error.message)
             }),
             End::Endless(reason) => Verdict::Failed(Failure::new(Remedy::NextDue, reason)),
             End::Unproven(reason) => Verdict::Failed(Failure::new(Remedy::NextDue, reason)),

@@ -17,12 +17,42 @@ pub struct Attempts {
     pub not_before: Timestamp,
     /// When this was noted.
     pub noted_at: Timestamp,
-    /// Why the last one failed; `None` if it is under way, or was cut short.
-    pub reason: Option<String>,
+    /// How the last one failed; `None` if it is under way, or was cut short.
+    pub failure: Option<LastFailure>,
     /// How far the pass was at the beginning of the last one: its number …
     pub pass_id: i64,
     /// … and its pages.
     pub pages: i64,
+}
+
+/// How an attempt failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastFailure {
+    /// What may help.
+    pub remedy: Remedy,
+    /// What is wrong, for a person.
+    pub reason: String,
+}
+
+/// What may help after a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Remedy {
+    /// The server answering again: a single request after the backoff.
+    Server,
+    /// Time: another attempt after the backoff.
+    Time,
+    /// Hardly time: another attempt at the next due time.
+    NextDue,
+    /// Another key; or the next due time.
+    Key,
+}
+
+impl Remedy {
+    /// True if it is worth trying again soon.
+    pub fn is_soon(self) -> bool {
+        matches!(self, Self::Server | Self::Time)
+    }
 }
 
 impl Attempts {

@@ -27,7 +27,7 @@ use rusqlite::{
     Connection, OptionalExtension, Transaction, TransactionBehavior, types::FromSql, types::ToSql,
 };
 
-pub use attempts::Attempts;
+pub use attempts::{Attempts, LastFailure, Remedy};
 pub use commit::{CommitOutcome, Cost, PageCommit};
 pub use error::MirrorError;
 pub use lock::Owner;

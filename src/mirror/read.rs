@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OptionalExtension};
 use serde::Serialize;
 
+use super::attempts::Remedy;
 use super::lock::{self, Owner};
 use super::passes::{self, PASS_COLUMNS, pass_from_row, running_pass};
 use super::quarantine::{self, Quarantined};
@@ -88,7 +89,10 @@ pub struct HeldSweep {
 pub struct RetryStatus {
     /// Failed attempts in a row.
     pub failures: u32,
-    /// When the next one may begin.
+    /// What the next one waits for: `server` or `time`, which is `not_before`, `next_due`, or `key`, which is another key or the next
+    /// due time.
+    pub waits_for: Remedy,
+    /// When the next one may begin at the earliest.
     pub not_before: String,
     /// Why the last one failed.
     pub reason: String,
@@ -197,10 +201,12 @@ fn freshness(connection: &Connection) -> rusqlite::Result<Freshness> {
 fn retry(connection: &Connection) -> rusqlite::Result<Option<RetryStatus>> {
     let attempts = attempts::read(connection)?;
     Ok(attempts.and_then(|attempts| {
+        let failure = attempts.failure?;
         Some(RetryStatus {
             failures: attempts.count,
+            waits_for: failure.remedy,
             not_before: format_timestamp(attempts.not_before),
-            reason: attempts.reason?,
+            reason: failure.reason,
         })
     }))
 }

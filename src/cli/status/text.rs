@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use crate::cli::output::{
     Cell, Format, RowWriter, Screen, Sheet, ago, bytes, count, moment, plural, span,
 };
-use crate::mirror::{RetryStatus, Status};
+use crate::mirror::{Remedy, RetryStatus, Status};
 use crate::model::{PassReport, PassState, SweepState, Timestamp, parse_timestamp};
 
 const LABEL_WIDTH: usize = 11;
@@ -169,11 +169,18 @@ fn failing(sheet: &mut Sheet, retry: &RetryStatus, status: &Status, around: &Sur
     } else {
         format!(": {}", retry.reason)
     };
+    let again = match retry.waits_for {
+        Remedy::Server | Remedy::Time => format!(
+            "not before {} ({})",
+            moment(&retry.not_before),
+            ago(&retry.not_before, around.now)
+        ),
+        Remedy::NextDue => "at the next due time".to_owned(),
+        Remedy::Key => "with another key, or at the next due time".to_owned(),
+    };
     let what = format!(
-        "{} failed in a row; the daemon tries again not before {} ({}){reason}",
-        plural(retry.failures.into(), "attempt", "attempts"),
-        moment(&retry.not_before),
-        ago(&retry.not_before, around.now),
+        "{} in a row; the daemon tries again {again}{reason}",
+        plural(retry.failures.into(), "failed attempt", "failed attempts"),
     );
     sheet.styled_field("failing", warning_style(), &what);
 }

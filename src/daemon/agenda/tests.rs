@@ -53,7 +53,10 @@ fn attempted(past: &Past, noted_at: &str, not_before: &str, reason: Option<&str>
         count: 3,
         not_before: at(not_before),
         noted_at: at(noted_at),
-        reason: reason.map(str::to_owned),
+        failure: reason.map(|reason| LastFailure {
+            remedy: Remedy::Server,
+            reason: reason.to_owned(),
+        }),
         pass_id: 2,
         pages: 5,
     };
@@ -182,7 +185,7 @@ fn jitter_ends_when_the_next_one_is_due() {
 #[case(Why::Asked)]
 #[case(Why::Changed)]
 fn what_is_asked_for_waits_for_nothing(#[case] why: Why) {
-    for remedy in [Remedy::Time, Remedy::NextDue, Remedy::Key] {
+    for remedy in [Remedy::Server, Remedy::NextDue, Remedy::Key] {
         let mut agenda = failed("0 0 * * *", remedy, NOW);
         agenda.want(why);
         assert_eq!(agenda.next(Some(at("20:00:00")), at(NOW)), next(NOW, why));
@@ -227,7 +230,7 @@ fn without_a_due_time_left_nothing_begins_by_itself() {
     assert_eq!(agenda.next(None, at(NOW)), None);
     fail(&mut agenda, Remedy::Key, 0.0, NOW);
     assert_eq!(agenda.next(None, at(NOW)), None);
-    fail(&mut agenda, Remedy::Time, 0.0, NOW);
+    fail(&mut agenda, Remedy::Server, 0.0, NOW);
     assert_eq!(agenda.next(None, at(NOW)).unwrap().why, Why::Again);
     agenda.want(Why::Asked);
     assert_eq!(agenda.next(None, at(NOW)), next(NOW, Why::Asked));

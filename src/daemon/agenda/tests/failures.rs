@@ -9,9 +9,12 @@ fn the_backoff_doubles_up_to_five_minutes_and_survives_as_it_is() {
     let mut waits = Vec::new();
     for count in 1..=8 {
         let attempt = agenda.begin(Some((1, 0)), now);
-        let record = agenda.failed(&attempt, Failure::new(Remedy::Time, "503"), 0.0, now);
+        let record = agenda.failed(&attempt, Failure::new(Remedy::Server, "503"), 0.0, now);
         assert_eq!(
-            (record.count, record.reason.as_deref()),
+            (
+                record.count,
+                record.failure.map(|failure| failure.reason).as_deref()
+            ),
             (count, Some("503"))
         );
         let next = agenda.next(None, now).unwrap();
@@ -36,7 +39,7 @@ fn the_backoff_doubles_up_to_five_minutes_and_survives_as_it_is() {
 #[case(-1.0, 30_000)]
 fn the_backoff_is_up_to_a_fifth_shorter(#[case] random: f64, #[case] expected_ms: i64) {
     let mut agenda = settled("0 0 * * *", 0, "12:00:00");
-    let record = fail(&mut agenda, Remedy::Time, random, NOW);
+    let record = fail(&mut agenda, Remedy::Server, random, NOW);
     assert_eq!(
         (record.not_before - at(NOW)).num_milliseconds(),
         expected_ms
@@ -47,19 +50,19 @@ fn the_backoff_is_up_to_a_fifth_shorter(#[case] random: f64, #[case] expected_ms
 fn a_pass_that_gets_further_is_no_row_of_failures() {
     let mut agenda = settled("0 0 * * *", 0, "12:00:00");
     for _ in 0..5 {
-        fail(&mut agenda, Remedy::Time, 0.0, NOW);
+        fail(&mut agenda, Remedy::Server, 0.0, NOW);
     }
     let attempt = agenda.begin(None, at(NOW));
     let moved = Failure {
         has_moved: true,
-        ..Failure::new(Remedy::Time, "503")
+        ..Failure::new(Remedy::Server, "503")
     };
     let record = agenda.failed(&attempt, moved, 0.0, at(NOW));
     assert_eq!((record.count, record.not_before), (1, at("12:05:30")));
 }
 
 #[rstest]
-#[case(Remedy::Time, true, false)]
+#[case(Remedy::Server, true, false)]
 #[case(Remedy::NextDue, false, false)]
 #[case(Remedy::Key, false, true)]
 fn remedies(#[case] remedy: Remedy, #[case] doubts_server: bool, #[case] wants_key: bool) {
@@ -70,7 +73,7 @@ fn remedies(#[case] remedy: Remedy, #[case] doubts_server: bool, #[case] wants_k
 }
 
 #[rstest]
-#[case(Remedy::Time, next("12:05:30", Why::Again))]
+#[case(Remedy::Server, next("12:05:30", Why::Again))]
 #[case(Remedy::NextDue, due("12:15:00"))]
 #[case(Remedy::Key, due("12:15:00"))]
 fn what_a_failure_waits_for(#[case] remedy: Remedy, #[case] expected: Option<Next>) {
@@ -86,7 +89,7 @@ fn what_a_failure_waits_for(#[case] remedy: Remedy, #[case] expected: Option<Nex
 
 #[test]
 fn the_clock_set_back_does_not_prolong_a_backoff() {
-    for remedy in [Remedy::Time, Remedy::NextDue, Remedy::Key] {
+    for remedy in [Remedy::Server, Remedy::NextDue, Remedy::Key] {
         let mut agenda = failed("* * * * *", remedy, NOW);
         let yesterday = at("2026-03-09T12:05:00Z");
         let next = agenda.next(None, yesterday).unwrap();
@@ -104,7 +107,7 @@ fn nothing_else_begins_while_the_server_wants_to_be_left_alone() {
         at(NOW),
     );
     assert_eq!(agenda.next(held, at(NOW)), next("14:00:00", Why::Started));
-    let mut agenda = failed("0 * * * *", Remedy::Time, NOW);
+    let mut agenda = failed("0 * * * *", Remedy::Server, NOW);
     assert_eq!(agenda.next(held, at(NOW)), next("14:00:00", Why::Again));
     let mut agenda = settled("0 * * * *", 0, NOW);
     assert_eq!(agenda.next(held, at(NOW)), due("14:00:00"));

@@ -21,7 +21,7 @@ enum Step {
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let remedy = prop_oneof![
         Just(None),
-        Just(Some(Remedy::Time)),
+        Just(Some(Remedy::Server)),
         Just(Some(Remedy::NextDue)),
         Just(Some(Remedy::Key)),
     ];
