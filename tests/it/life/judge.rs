@@ -188,7 +188,7 @@ impl Judge {
         if self.may.served - wall > STEP_MAY {
             self.may.served = wall;
         }
-        if self.must.served - wall > STEP_MUST {
+        if self.pass.is_none() && self.must.served - wall > STEP_MUST {
             // It may take a moment to notice, and what is due then passes unseen.
             self.must.served = wall + LOOK + SLACK;
         }
@@ -228,9 +228,9 @@ impl Judge {
     fn end(&mut self, ending: Ending) -> Verdict {
         let pass = self.pass.take().unwrap();
         (self.idle_since, self.was_set_back) = (self.now.at, false);
-        if self.must.served > self.now.wall {
+        if self.must.served - self.now.wall > STEP_MUST {
             // The clock was set back during the pass, and now is the first look at it.
-            self.must.served = self.now.wall;
+            self.must = Track::new(self.now.wall);
         }
         let got_nowhere = pass.pages == 0;
         hold(!(pass.is_probe && got_nowhere && pass.requests > 1), || {

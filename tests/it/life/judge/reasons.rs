@@ -53,7 +53,8 @@ impl Judge {
             is_probe || !was_unavailable || self.changed.is_some(),
             || "it should only have asked whether the server answers".into(),
         )?;
-        if self.changed.take().is_none() {
+        // With the old key it was not yet begun for the new one.
+        if self.changed.take().is_none() || *key != self.key {
             self.asked = None;
         }
         (self.start, self.trouble) = (None, None);
