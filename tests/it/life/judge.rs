@@ -55,6 +55,8 @@ pub(super) struct Judge {
     idle_since: Duration,
     trouble: Option<Trouble>,
     failures: u32,
+    /// The clock was set back while it was idle: then what the server said may mean nothing to it any more.
+    was_set_back: bool,
     /// It has started over something unfinished.
     start: Option<Start>,
     asked: Option<Duration>,
@@ -97,6 +99,7 @@ pub(super) fn judge(rule: Timing, log: &[Entry]) -> Tally {
         idle_since: now.at,
         trouble: None,
         failures: 0,
+        was_set_back: false,
         start: None,
         asked: None,
         changed: None,
@@ -180,11 +183,12 @@ impl Judge {
             return;
         }
         self.idle_since = to.at;
+        self.was_set_back = true;
         self.must.due_since = None;
         if self.may.served - wall > STEP_MAY {
             self.may.served = wall;
         }
-        if self.must.served - wall > STEP_MUST {
+        if self.pass.is_none() && self.must.served - wall > STEP_MUST {
             // It may take a moment to notice, and what is due then passes unseen.
             self.must.served = wall + LOOK + SLACK;
         }
@@ -195,7 +199,7 @@ impl Judge {
     }
 
     fn boot(&mut self, as_of: Option<Timestamp>, is_interrupted: bool, has_attempts: bool) {
-        self.is_up = true;
+        (self.is_up, self.was_set_back) = (true, false);
         self.idle_since = self.now.at;
         (self.must, self.may) = (Track::new(self.now.wall), Track::new(self.now.wall));
         (self.trouble, self.asked, self.changed) = (None, None, None);
@@ -223,10 +227,10 @@ impl Judge {
 
     fn end(&mut self, ending: Ending) -> Verdict {
         let pass = self.pass.take().unwrap();
-        self.idle_since = self.now.at;
-        if self.must.served > self.now.wall {
+        (self.idle_since, self.was_set_back) = (self.now.at, false);
+        if self.must.served - self.now.wall > STEP_MUST {
             // The clock was set back during the pass, and now is the first look at it.
-            self.must.served = self.now.wall;
+            self.must = Track::new(self.now.wall);
         }
         let got_nowhere = pass.pages == 0;
         hold(!(pass.is_probe && got_nowhere && pass.requests > 1), || {

@@ -123,7 +123,7 @@ impl Life {
         let mut text = String::new();
         let mut set = |key: &str, value: &str| writeln!(text, "{key} = {value}").unwrap();
         let path = |name| quoted(self.path(name).to_str().unwrap());
-        let duration = |duration| quoted(&humantime(duration));
+        let duration = |duration: Duration| quoted(&format!("{}ms", duration.as_millis()));
         set("api.base_url", "\"https://api.example.com/v1\"");
         set("api.key_file", &path("key"));
         set("mirror.path", &path("mirror.db"));
@@ -297,8 +297,4 @@ async fn open(path: &std::path::Path) -> Mirror {
         }
     }
     panic!("the lock is never released");
-}
-
-fn humantime(duration: Duration) -> String {
-    format!("{}ms", duration.as_millis())
 }

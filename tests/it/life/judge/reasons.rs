@@ -46,11 +46,15 @@ impl Judge {
         hold(self.is_up && self.pass.is_none(), || "two passes".into())?;
         let has_reason = is_told || is_again && (is_due || self.start.is_some() || was_unavailable);
         hold(has_reason, || "a pass begins without a reason".into())?;
+        hold(is_told || self.was_set_back || self.held.is_none(), || {
+            "a pass begins for which nothing may be asked".into()
+        })?;
         hold(
             is_probe || !was_unavailable || self.changed.is_some(),
             || "it should only have asked whether the server answers".into(),
         )?;
-        if self.changed.take().is_none() {
+        // With the old key it was not yet begun for the new one.
+        if self.changed.take().is_none() || *key != self.key {
             self.asked = None;
         }
         (self.start, self.trouble) = (None, None);

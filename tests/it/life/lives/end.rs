@@ -23,6 +23,9 @@ impl Drawn {
             let step = self.period.min(Duration::from_secs(3600));
             self.life.pass_time(step).await;
         }
+        // That pass may have begun long ago, and gone on; one that is asked for has not.
+        self.life.ask().await;
+        self.life.pass_time(Duration::from_secs(600)).await;
         let wanted: Vec<String> = self.life.stage.server(|server| {
             let records = server.customers.iter();
             records
