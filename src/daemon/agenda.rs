@@ -99,7 +99,8 @@ pub struct Agenda {
     asked: bool,
     /// Failed attempts in a row.
     failures: u32,
-    doubts_server: bool,
+    /// The last of them, if it was not cut short.
+    last_failure: Option<LastFailure>,
     trouble: Option<Trouble>,
 }
 
@@ -124,7 +125,7 @@ impl Agenda {
             wanted: None,
             asked: false,
             failures: 0,
-            doubts_server: false,
+            last_failure: None,
             trouble: None,
         };
         let was_due = past.holdings.complete_as_of.is_none_or(|at| {
@@ -136,11 +137,11 @@ impl Agenda {
         }
         if let Some(attempts) = past.attempts.as_ref().filter(|it| !has_moved(it, past)) {
             agenda.failures = attempts.count;
+            agenda.last_failure.clone_from(&attempts.failure);
             let failure = attempts.failure.clone().unwrap_or_else(|| LastFailure {
                 remedy: Remedy::Time,
                 reason: "the last attempt was cut short".to_owned(),
             });
-            agenda.doubts_server = failure.remedy == Remedy::Server;
             let backoff_max = TimeDelta::from_std(BACKOFF_MAX).unwrap_or_default();
             let not_before = attempts
                 .not_before(now)
@@ -255,7 +256,8 @@ impl Agenda {
             count: self.failures + 1,
             not_before: after(now, backoff(self.failures)),
             noted_at: now,
-            failure: None,
+            failure: self.last_failure.clone(),
+            is_over: false,
             pass_id,
             pages,
         }
@@ -272,7 +274,9 @@ impl Agenda {
 
     /// True if the server did not answer at the end of the last pass.
     pub fn doubts_server(&self) -> bool {
-        self.doubts_server
+        self.last_failure
+            .as_ref()
+            .is_some_and(|failure| failure.remedy == Remedy::Server)
     }
 
     /// Why the next pass waits, besides for its due time.
@@ -290,13 +294,14 @@ impl Agenda {
     /// The pass came to its end.
     pub fn succeeded(&mut self) {
         self.failures = 0;
-        self.doubts_server = false;
+        self.last_failure = None;
     }
 
     /// The pass was stopped on purpose. Returns what to put on record: as it was before the attempt.
     pub fn interrupted(&self, attempt: &Attempts) -> Attempts {
         Attempts {
             count: self.failures,
+            is_over: true,
             ..attempt.clone()
         }
     }
@@ -310,26 +315,27 @@ impl Agenda {
         now: Timestamp,
     ) -> Attempts {
         self.failures = if failure.has_moved { 1 } else { attempt.count };
-        self.doubts_server = failure.remedy == Remedy::Server;
         // Up to a fifth less, so that mirrors which failed together don't come back together.
         let not_before = after(
             now,
             backoff(self.failures).mul_f64(1.0 - random.clamp(0.0, 1.0) / 5.0),
         );
-        let reason = failure.reason;
+        let last_failure = LastFailure {
+            remedy: failure.remedy,
+            reason: failure.reason,
+        };
         self.trouble = Some(Trouble {
             not_before,
-            remedy: failure.remedy,
-            reason: reason.clone(),
+            remedy: last_failure.remedy,
+            reason: last_failure.reason.clone(),
         });
+        self.last_failure = Some(last_failure.clone());
         Attempts {
             count: self.failures,
             not_before,
             noted_at: now,
-            failure: Some(LastFailure {
-                remedy: failure.remedy,
-                reason,
-            }),
+            failure: Some(last_failure),
+            is_over: true,
             ..attempt.clone()
         }
     }
@@ -337,7 +343,7 @@ impl Agenda {
 
 /// Whether an attempt that was cut short got further than the one before: such a row of crashes is no crash loop.
 fn has_moved(attempts: &Attempts, past: &Past) -> bool {
-    attempts.failure.is_none()
+    !attempts.is_over
         && past.interrupted.is_some_and(|(pass_id, pages)| {
             pages > 0 && (pass_id != attempts.pass_id || pages > attempts.pages)
         })

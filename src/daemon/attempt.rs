@@ -209,9 +209,14 @@ where
 
     /// Says why a pass begins when that is not just the schedule.
     fn log_begin(&self, next: Next) {
-        let (due_at, late) = (format_timestamp(next.at), self.daemon.clock.now() - next.at);
+        let now = self.daemon.clock.now();
+        let (due_at, late) = (format_timestamp(next.at), now - next.at);
         match next.why {
-            Why::Due { missed } if self.ended_at.is_some_and(|ended_at| ended_at > next.at) => {
+            Why::Due { missed }
+                if self
+                    .ended_at
+                    .is_some_and(|ended_at| ended_at > next.at && ended_at <= now) =>
+            {
                 warn!(
                     due_at,
                     missed,

@@ -17,8 +17,10 @@ pub struct Attempts {
     pub not_before: Timestamp,
     /// When this was noted.
     pub noted_at: Timestamp,
-    /// How the last one failed; `None` if it is under way, or was cut short.
+    /// How the last one that was not cut short failed.
     pub failure: Option<LastFailure>,
+    /// False as long as the last one is under way, and for ever if it was cut short.
+    pub is_over: bool,
     /// How far the pass was at the beginning of the last one: its number …
     pub pass_id: i64,
     /// … and its pages.

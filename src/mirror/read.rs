@@ -203,7 +203,7 @@ fn retry(connection: &Connection) -> rusqlite::Result<Option<RetryStatus>> {
     Ok(attempts.and_then(|attempts| {
         let failure = attempts.failure?;
         Some(RetryStatus {
-            failures: attempts.count,
+            failures: attempts.count - u32::from(!attempts.is_over),
             waits_for: failure.remedy,
             not_before: format_timestamp(attempts.not_before),
             reason: failure.reason,

@@ -53,6 +53,7 @@ fn attempted(past: &Past, noted_at: &str, not_before: &str, reason: Option<&str>
         count: 3,
         not_before: at(not_before),
         noted_at: at(noted_at),
+        is_over: reason.is_some(),
         failure: reason.map(|reason| LastFailure {
             remedy: Remedy::Server,
             reason: reason.to_owned(),

@@ -115,3 +115,28 @@ fn nothing_else_begins_while_the_server_wants_to_be_left_alone() {
     // A wish that is over is no reason to begin.
     assert_eq!(agenda.next(Some(at("12:06:00")), at(NOW)), due("13:00:00"));
 }
+
+#[test]
+fn an_outage_is_not_forgotten_by_who_dies_in_a_probe() {
+    let mut agenda = failed("0 * * * *", Remedy::Server, NOW);
+    let probe = agenda.begin(Some((2, 5)), at("12:10:00"));
+    let past = Past {
+        interrupted: Some((2, 5)),
+        attempts: Some(probe.clone()),
+        ..Past::default()
+    };
+    let after_crash = Agenda::new(agenda.timing.clone(), &past, 1, at("12:10:05"));
+    assert!(after_crash.doubts_server());
+    // Stopped on purpose, neither.
+    let attempts = Some(agenda.interrupted(&probe));
+    let past = Past { attempts, ..past };
+    let after_stop = Agenda::new(agenda.timing.clone(), &past, 1, at("12:10:05"));
+    assert!(after_stop.doubts_server());
+    // But a probe that got further was answered.
+    let past = Past {
+        interrupted: Some((2, 6)),
+        attempts: Some(probe),
+        ..past
+    };
+    assert!(!Agenda::new(agenda.timing.clone(), &past, 1, at("12:10:05")).doubts_server());
+}
