@@ -68,7 +68,7 @@ pub enum MirrorError {
         owner: Option<Owner>,
     },
     /// Another program holds a write transaction on it.
-    #[error("{}: another program holds a write transaction on it; end that and try again", path.display())]
+    #[error("{}: another process has been writing to it for a while, the end of a large pass perhaps; try again, or end a program that holds a write transaction", path.display())]
     Busy {
         /// The mirror.
         path: PathBuf,

@@ -163,7 +163,7 @@ impl Judge {
         self.may.live(&self.rule.when, self.now, to);
         if let Some((until, _)) = self.held.filter(|(until, _)| *until <= to.wall) {
             let after = (until - self.now.wall).to_std().unwrap_or_default();
-            self.free_since = to.at.min(self.now.at + after);
+            self.free_since = self.free_since.max(to.at.min(self.now.at + after));
             self.held = None;
         }
         self.now = to;
@@ -174,7 +174,8 @@ impl Judge {
             at: self.now.at,
             wall,
         };
-        let is_back = wall < self.now.wall;
+        let before = self.now.wall;
+        let is_back = wall < before;
         self.live(to);
         if let Some(trouble) = &mut self.trouble {
             trouble.is_plain = false;
@@ -192,9 +193,18 @@ impl Judge {
             // It may take a moment to notice, and what is due then passes unseen.
             self.must.served = wall + LOOK + SLACK;
         }
-        // What was said in what is the future now means nothing any more.
-        if self.held.is_some_and(|(_, said_at)| said_at > wall) {
-            self.held = None;
+        if let Some((until, said_at)) = self.held.take() {
+            let by = before - wall;
+            if said_at <= wall {
+                // A wait under way has a length, and ends that much earlier by the clock …
+                self.held = Some((until - by, said_at));
+            }
+            // … others go by the clock. What was said in what is the future now means nothing, but it may be the past again before
+            // anybody acts on that.
+            if said_at <= wall + BACKOFF_MAX + LOOK + SLACK {
+                let after = (until - wall).to_std().unwrap_or_default();
+                self.free_since = self.free_since.max(to.at + after);
+            }
         }
     }
 
