@@ -42,6 +42,15 @@ struct Trouble {
     is_plain: bool,
 }
 
+/// What the server said about waiting.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    until: Timestamp,
+    /// The same, less what the clock was set back since.
+    earliest: Timestamp,
+    said_at: Timestamp,
+}
+
 /// What is known so far.
 #[derive(Debug)]
 pub(super) struct Judge {
@@ -63,7 +72,7 @@ pub(super) struct Judge {
     changed: Option<Duration>,
     key: String,
     /// Until when the server wants to be left alone, and when it said so.
-    held: Option<(Timestamp, Timestamp)>,
+    held: Option<Held>,
     free_since: Duration,
     pub(super) tally: Tally,
 }
@@ -148,7 +157,13 @@ impl Judge {
             What::Begin { is_probe, key } => return self.begin(*is_probe, key),
             What::Request => return self.request(),
             What::Page => self.pass.as_mut().unwrap().pages += 1,
-            What::Held(until) => self.held = Some((*until, to.wall)),
+            What::Held(until) => {
+                self.held = Some(Held {
+                    until: *until,
+                    earliest: *until,
+                    said_at: to.wall,
+                });
+            }
             What::End(ending) => return self.end(*ending),
             What::Jump(wall) => self.jump(*wall),
             What::Asked => self.asked = self.asked.or(Some(to.at)),
@@ -161,10 +176,9 @@ impl Judge {
     fn live(&mut self, to: Moment) {
         self.must.live(&self.rule.when, self.now, to);
         self.may.live(&self.rule.when, self.now, to);
-        if let Some((until, _)) = self.held.filter(|(until, _)| *until <= to.wall) {
-            let after = (until - self.now.wall).to_std().unwrap_or_default();
+        if let Some(held) = self.held.take_if(|held| held.earliest <= to.wall) {
+            let after = (held.earliest - self.now.wall).to_std().unwrap_or_default();
             self.free_since = self.free_since.max(to.at.min(self.now.at + after));
-            self.held = None;
         }
         self.now = to;
     }
@@ -193,18 +207,16 @@ impl Judge {
             // It may take a moment to notice, and what is due then passes unseen.
             self.must.served = wall + LOOK + SLACK;
         }
-        if let Some((until, said_at)) = self.held.take() {
-            let by = before - wall;
-            if said_at <= wall {
-                // A wait under way has a length, and ends that much earlier by the clock …
-                self.held = Some((until - by, said_at));
-            }
+        if let Some(held) = &mut self.held {
+            // A wait under way has a length, and ends that much earlier by the clock …
+            held.earliest -= before - wall;
             // … others go by the clock. What was said in what is the future now means nothing, but it may be the past again before
             // anybody acts on that.
-            if said_at <= wall + BACKOFF_MAX + LOOK + SLACK {
-                let after = (until - wall).to_std().unwrap_or_default();
+            if held.said_at <= wall + BACKOFF_MAX + LOOK + SLACK {
+                let after = (held.until - wall).to_std().unwrap_or_default();
                 self.free_since = self.free_since.max(to.at + after);
             }
+            self.held.take_if(|held| held.said_at > wall);
         }
     }
 
