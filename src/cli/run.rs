@@ -6,14 +6,11 @@ use super::signals;
 use super::{Context, Exit, Failure};
 use crate::clock::Clock;
 use crate::daemon::{Daemon, DaemonError, Settings, notify};
-use crate::mirror::Mirror;
+use crate::mirror::{DAEMON, Mirror};
 use crate::pass::SharedMirror;
 use crate::source::{HttpSource, SetupError};
 use crate::status::Publisher;
 use crate::telemetry;
-
-/// What the lock's owner is called; the message of whoever finds the mirror locked knows by it how to ask for a pass.
-pub(super) const COMMAND: &str = "customer-mirror run";
 
 /// Stay and mirror every customer whenever the schedule says so: the daemon
 #[derive(Debug, clap::Args)]
@@ -44,9 +41,9 @@ pub(super) async fn run(
         tracing::warn!("{warning}");
     }
     // What is wrong with it is said now, not at the first due time.
-    open(&settings, false).map_err(|error| setup_failure(&error))?;
+    open(&settings, false).map_err(|error| Failure::new(Exit::Config, error.to_string()))?;
     let path = settings.config.mirror.path.clone();
-    let mirror = Mirror::open_or_create(&path, &settings.api.source_fingerprint(), COMMAND)?;
+    let mirror = Mirror::open_or_create(&path, &settings.api.source_fingerprint(), DAEMON)?;
     let (publisher, progress) = Publisher::with_beat(notify::beat_interval());
     let schedule = &settings.config.schedule.when;
     tracing::info!(
@@ -81,15 +78,10 @@ pub(super) async fn run(
             Exit::KeyRefused,
             format!("{error}; then start the daemon again"),
         )),
-        Err(DaemonError::Setup(error)) => Err(setup_failure(&error)),
     }
 }
 
 fn open(settings: &Settings, is_probe: bool) -> Result<HttpSource, SetupError> {
     let source = HttpSource::new(&settings.api, &settings.config.retry, &settings.key.key)?;
     Ok(if is_probe { source.probing() } else { source })
-}
-
-fn setup_failure(error: &SetupError) -> Failure {
-    Failure::new(Exit::Config, error.to_string())
 }

@@ -265,7 +265,7 @@ impl Agenda {
 
     /// What becomes of an interrupted pass in the next attempt.
     pub fn resume(&self) -> Resume {
-        if self.failures > 0 && self.failures.is_multiple_of(STUCK_FAILURES) {
+        if self.doubts_server() && self.failures.is_multiple_of(STUCK_FAILURES) {
             Resume::UnlessStuck
         } else {
             Resume::Yes

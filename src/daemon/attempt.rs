@@ -15,6 +15,15 @@ use crate::source::{FailureKind, PageSource, SetupError};
 /// A due time is kept to the second; later, something came between.
 const LATE: TimeDelta = TimeDelta::seconds(5);
 
+/// Why a pass did not even fail.
+#[derive(Debug, thiserror::Error)]
+enum Stopped {
+    #[error(transparent)]
+    Pass(#[from] PassError),
+    #[error(transparent)]
+    Setup(SetupError),
+}
+
 /// What a pass came to.
 enum Verdict {
     Complete,
@@ -32,17 +41,18 @@ where
     pub(super) async fn pass(&mut self, next: Next) -> Result<Turn, DaemonError> {
         self.log_begin(next);
         let is_probe = self.agenda.doubts_server() && next.why != Why::Changed;
-        let mut source = (self.daemon.open)(&self.daemon.settings, is_probe)?;
+        let source = (self.daemon.open)(&self.daemon.settings, is_probe);
         let resume = self.agenda.resume();
-        let attempt = self.begin_attempt().await;
-        let (attempt, result, turn) = match attempt {
-            Ok(attempt) => {
-                let (result, turn) = self.walk(&mut source, resume).await;
-                (attempt, result, turn)
+        let mut turn = Turn::Idle;
+        let (attempt, result) = match (self.begin_attempt().await, source) {
+            (Err((attempt, error)), _) => (attempt, Err(error.into())),
+            (Ok(attempt), Err(error)) => (attempt, Err(Stopped::Setup(error))),
+            (Ok(attempt), Ok(mut source)) => {
+                let result;
+                (result, turn) = self.walk(&mut source, resume).await;
+                (attempt, result.map_err(Stopped::from))
             }
-            Err((attempt, error)) => (attempt, Err(error), Turn::Idle),
         };
-        drop(source);
         self.ended_at = Some(self.daemon.clock.now());
         self.conclude(attempt, result).await?;
         let mirror = &self.daemon.mirror;
@@ -134,7 +144,7 @@ where
     async fn conclude(
         &mut self,
         attempt: Attempts,
-        result: Result<Outcome, PassError>,
+        result: Result<Outcome, Stopped>,
     ) -> Result<(), DaemonError> {
         let failure = match result {
             Ok(outcome) => match self.judge(&attempt, outcome)? {
@@ -149,11 +159,16 @@ where
                 }
                 Verdict::Failed(failure) => failure,
             },
-            Err(PassError::Mirror(error)) if error.may_pass() => {
+            Err(Stopped::Pass(PassError::Mirror(error))) if error.may_pass() => {
                 error!(%error, "the mirror can't be written");
                 Failure::new(Remedy::Time, error.to_string())
             }
-            Err(error) => return Err(error.into()),
+            Err(Stopped::Pass(error)) => return Err(error.into()),
+            // The same settings were good at the start: an upgrade is replacing the machine's certificates, say.
+            Err(Stopped::Setup(error)) => {
+                error!(%error, "no request can be made");
+                Failure::new(Remedy::Time, error.to_string())
+            }
         };
         let now = self.daemon.clock.now();
         let record = self.agenda.failed(&attempt, failure, fastrand::f64(), now);

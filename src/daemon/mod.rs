@@ -46,9 +46,6 @@ pub enum DaemonError {
     /// The server refuses a key that can't become another while the program runs.
     #[error("{0}")]
     KeyRefused(SourceError),
-    /// No source can be set up.
-    #[error(transparent)]
-    Setup(#[from] SetupError),
 }
 
 /// What a daemon needs. `open` sets up a source for one pass, [probing](crate::source::HttpSource::probing) if told so; `load`

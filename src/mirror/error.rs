@@ -105,8 +105,8 @@ pub enum MirrorError {
     },
 }
 
-/// What the daemon calls itself in the lock.
-const DAEMON: &str = "customer-mirror run";
+/// What the daemon calls itself in the lock; whoever finds the mirror locked knows by it how to ask for a pass.
+pub const DAEMON: &str = "customer-mirror run";
 
 fn describe(owner: Option<&Owner>) -> String {
     let Some(owner) = owner else {

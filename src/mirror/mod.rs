@@ -29,7 +29,7 @@ use rusqlite::{
 
 pub use attempts::{Attempts, LastFailure, Remedy};
 pub use commit::{CommitOutcome, Cost, PageCommit};
-pub use error::MirrorError;
+pub use error::{DAEMON, MirrorError};
 pub use lock::Owner;
 pub use passes::{Checkpoint, Standing};
 pub use preview::{Preview, PreviewReport};

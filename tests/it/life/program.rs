@@ -16,6 +16,7 @@ use customer_mirror::mirror::{Mirror, MirrorError};
 use customer_mirror::model::{Timestamp, parse_timestamp};
 use customer_mirror::pass::SharedMirror;
 use customer_mirror::schedule::{Schedule, parse_timezone};
+use customer_mirror::source::SetupError;
 use customer_mirror::status::Publisher;
 use customer_mirror::telemetry;
 use rusqlite::Connection;
@@ -160,7 +161,11 @@ impl Life {
             mirror: SharedMirror::new(mirror),
             settings: self.settings(),
             open: move |settings: &Settings, is_probe| {
-                Ok(FakeSource::new(&stage, settings.key.key.expose(), is_probe))
+                if stage.has_certificates() {
+                    Ok(FakeSource::new(&stage, settings.key.key.expose(), is_probe))
+                } else {
+                    Err(SetupError::NoCertificates)
+                }
             },
             load: move || Settings::load(Some(&config), &Environment::default()),
             requests,

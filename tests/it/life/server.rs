@@ -27,6 +27,8 @@ pub(super) enum Fault {
     Busy,
     /// It sends the same cursor again.
     Circle,
+    /// It is well, but this machine's certificates are being replaced.
+    NoCertificates,
 }
 
 /// The API.

@@ -11,7 +11,7 @@ use customer_mirror::model::Timestamp;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::server::Server;
+use super::server::{Fault, Server};
 
 /// How a pass ended, as far as its source knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,6 +156,16 @@ impl Stage {
 
     pub(super) fn server<T>(&self, change: impl FnOnce(&mut Server) -> T) -> T {
         change(&mut self.state().server)
+    }
+
+    /// True but while [`Fault::NoCertificates`] lasts.
+    pub(super) fn has_certificates(&self) -> bool {
+        let now = self.wall();
+        self.server(|server| {
+            !server.faults.iter().any(|(from, until, fault)| {
+                matches!(fault, Fault::NoCertificates) && (*from..*until).contains(&now)
+            })
+        })
     }
 
     pub(super) fn begin(&self, is_probe: bool, key: &str) {

@@ -54,6 +54,21 @@ async fn a_night_outage_costs_few_requests() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn certificates_that_are_missing_for_a_while_do_not_end_the_daemon() {
+    let mut life = Life::utc("03-10T12:05:00", "0 * * * *");
+    life.start().await;
+    life.fault("03-10T13:00:00", "03-10T13:10:00", Fault::NoCertificates);
+    life.until("03-10T14:30:00").await;
+    let begins = life.begins();
+    assert_eq!(begins[0], "10 12:05:00");
+    assert!(
+        ("10 13:10:00".."10 13:16:00").contains(&begins[1].as_str()),
+        "{begins:?}"
+    );
+    assert_eq!(begins[2..], ["10 14:00:00"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_clock_set_back_in_an_outage_does_not_stop_the_mirror() {
     let mut life = Life::utc("03-10T12:05:00", "0 * * * *");
     life.fault("03-10T12:00:00", "03-10T13:00:00", Fault::Down);

@@ -140,3 +140,20 @@ fn an_outage_is_not_forgotten_by_who_dies_in_a_probe() {
     };
     assert!(!Agenda::new(agenda.timing.clone(), &past, 1, at("12:10:05")).doubts_server());
 }
+
+#[rstest]
+#[case(Remedy::Server, Resume::UnlessStuck)]
+#[case(Remedy::Time, Resume::Yes)]
+fn the_sixth_failure_doubts_the_page_unless_it_was_the_disk(
+    #[case] remedy: Remedy,
+    #[case] expected: Resume,
+) {
+    let mut agenda = failed("0 * * * *", remedy, NOW);
+    for _ in 1..6 {
+        assert_eq!(agenda.resume(), Resume::Yes);
+        fail(&mut agenda, remedy, 0.0, NOW);
+    }
+    assert_eq!(agenda.resume(), expected);
+    fail(&mut agenda, remedy, 0.0, NOW);
+    assert_eq!(agenda.resume(), Resume::Yes);
+}
