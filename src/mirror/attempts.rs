@@ -3,8 +3,8 @@
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
-use super::{Mirror, Result, meta, passes, remove_meta, set_meta};
-use crate::model::{Holdings, Timestamp};
+use super::{Mirror, Result, meta, remove_meta, set_meta};
+use crate::model::Timestamp;
 
 const ATTEMPTS: &str = "attempts";
 
@@ -89,20 +89,5 @@ impl Mirror {
         }
         let text = serde_json::to_string(attempts).unwrap_or_default();
         self.write(|tx| set_meta(tx, ATTEMPTS, &text))
-    }
-
-    /// When the last complete pass began, and how many customers are live.
-    pub fn holdings(&self) -> Result<Holdings> {
-        let live = self.meta("live_customers")?.unwrap_or_default();
-        let complete_as_of = self.read(passes::last_complete)?;
-        Ok(Holdings {
-            live,
-            complete_as_of,
-        })
-    }
-
-    /// Gives back the memory that a pass needed.
-    pub fn release_memory(&mut self) -> Result<()> {
-        self.read(|connection| connection.execute_batch("PRAGMA shrink_memory"))
     }
 }

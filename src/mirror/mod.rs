@@ -155,6 +155,11 @@ impl Mirror {
         self.read(schema::settle)
     }
 
+    /// Gives back the memory that a pass needed.
+    pub fn release_memory(&mut self) -> Result<()> {
+        self.read(|connection| connection.execute_batch("PRAGMA shrink_memory"))
+    }
+
     /// One transaction: all of `work` or nothing of it.
     fn write<T>(
         &mut self,

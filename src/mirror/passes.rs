@@ -6,7 +6,8 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::{Mirror, Result, meta, remove_meta, schema, set_meta};
 use crate::model::{
-    Cursor, PassReport, PassState, SweepState, Timestamp, format_timestamp, parse_timestamp,
+    Cursor, Holdings, PassReport, PassState, SweepState, Timestamp, format_timestamp,
+    parse_timestamp,
 };
 use crate::plan::WalkEvidence;
 
@@ -81,18 +82,6 @@ pub(super) fn running_pass(connection: &Connection) -> rusqlite::Result<Option<P
         .optional()
 }
 
-/// When the last complete pass began.
-pub(super) fn last_complete(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {
-    let started_at: Option<String> = connection
-        .query_row(
-            "SELECT started_at FROM passes WHERE state = 'complete' ORDER BY pass_id DESC LIMIT 1",
-            [],
-            |row| row.get(0),
-        )
-        .optional()?;
-    Ok(started_at.and_then(|text| parse_timestamp(&text)))
-}
-
 /// Until when the server wants to be left alone, if that is not over.
 pub(super) fn requests_not_before(
     connection: &Connection,
@@ -141,6 +130,19 @@ impl Mirror {
                 cursor_age,
                 resumed: true,
             }))
+        })
+    }
+
+    /// How many customers are live, and when the last complete pass began.
+    pub fn holdings(&self) -> Result<Holdings> {
+        let started_at: Option<String> = self.read(|connection| {
+            connection.query_row("SELECT started_at FROM mirror_freshness", [], |row| {
+                row.get(0)
+            })
+        })?;
+        Ok(Holdings {
+            live: self.meta("live_customers")?.unwrap_or_default(),
+            complete_as_of: started_at.and_then(|text| parse_timestamp(&text)),
         })
     }
 

@@ -17,20 +17,6 @@ fn busy_for_an_hour() -> Fault {
     }
 }
 
-/// How many requests asked again for what had been asked for before, in one walk.
-fn repeated_requests(bench: &Bench) -> usize {
-    let mut cursors: Vec<_> = bench
-        .sim
-        .requests()
-        .into_iter()
-        .map(|request| request.cursor)
-        .collect();
-    let all = cursors.len();
-    cursors.sort();
-    cursors.dedup();
-    all - cursors.len()
-}
-
 async fn status(bench: &Bench) -> Value {
     let run = bench.run(&["status", "--json"]).await;
     run.exits(0);
@@ -109,7 +95,7 @@ async fn sigterm_ends_it_while_the_server_stalls_and_the_next_start_goes_on() {
     service.is_idle().await;
     service.stop().await;
     assert_eq!(bench.passes("state || resumed"), ["complete1"]);
-    assert!(repeated_requests(&bench) <= 2);
+    assert!(bench.repeated_requests() <= 2);
     bench.assert_mirrors();
 }
 
@@ -137,7 +123,7 @@ async fn a_killed_daemon_goes_on_at_once() {
     service.is_idle().await;
     service.stop().await;
     assert_eq!(bench.passes("state || resumed"), ["complete1"]);
-    assert!(repeated_requests(&bench) <= 2);
+    assert!(bench.repeated_requests() <= 2);
     bench.assert_mirrors();
 }
 

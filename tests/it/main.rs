@@ -23,6 +23,7 @@ mod readers;
 mod records;
 mod resume;
 mod secrets;
+mod seeds;
 mod service;
 mod shell;
 mod sim;

@@ -1,7 +1,5 @@
 //! Promise 1: after a crash the mirror is as some page commit left it, and the next start repeats at most two requests.
 
-use std::collections::BTreeMap;
-
 use customer_mirror::simulator::{Fault, Listing};
 use rstest::rstest;
 
@@ -10,15 +8,6 @@ use crate::support::{Bench, assert_sound};
 /// 47 customers in pages of ten: five pages.
 async fn five_pages() -> Bench {
     Bench::of(Listing::seeded(7, 47)).await
-}
-
-/// How many requests asked again for what had been asked for before.
-fn repeated_requests(bench: &Bench) -> usize {
-    let mut asked = BTreeMap::<_, usize>::new();
-    for request in bench.sim.requests() {
-        *asked.entry(request.cursor).or_default() += 1;
-    }
-    asked.values().map(|times| times - 1).sum()
 }
 
 #[rstest]
@@ -40,7 +29,7 @@ async fn a_killed_pass_goes_on(#[values(1, 2, 3, 4, 5)] at_request: i64) {
         (&report["pages"], &report["records"]),
         (&5.into(), &47.into())
     );
-    let repeated = repeated_requests(&bench);
+    let repeated = bench.repeated_requests();
     assert!((1..=2).contains(&repeated), "{repeated} requests repeated");
     bench.assert_mirrors();
 }
@@ -57,7 +46,7 @@ async fn a_pass_killed_again_and_again_gets_there() {
     }
     let report = bench.synced().await;
     assert_eq!(report["resumed"], kills);
-    assert!(repeated_requests(&bench) <= 2 * kills);
+    assert!(bench.repeated_requests() <= 2 * kills);
     bench.assert_mirrors();
 }
 
@@ -85,7 +74,7 @@ async fn a_signal_keeps_the_checkpoint(#[case] signal: &str, #[case] status: i32
         (&report["resumed"], &report["pages"]),
         (&1.into(), &5.into())
     );
-    assert_eq!(repeated_requests(&bench), 1);
+    assert_eq!(bench.repeated_requests(), 1);
     bench.assert_mirrors();
 }
 
@@ -109,7 +98,7 @@ async fn a_signal_ends_a_retry_wait() {
     assert_eq!(run.report()["pages"], 2);
 
     assert_eq!(bench.synced().await["resumed"], 1);
-    assert_eq!(repeated_requests(&bench), 1);
+    assert_eq!(bench.repeated_requests(), 1);
     bench.assert_mirrors();
 }
 

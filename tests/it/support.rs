@@ -1,6 +1,6 @@
 //! The workbench of the tests: a simulator, a folder with a configuration, the program as a child process, and the oracle.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -183,6 +183,13 @@ impl Bench {
         running.signal("TERM").await;
         running.end().await.exits(143);
         self.sim.release();
+    }
+
+    /// How many requests asked again for what had been asked for before, in one walk.
+    pub(crate) fn repeated_requests(&self) -> usize {
+        let requests = self.sim.requests();
+        let cursors: BTreeSet<_> = requests.iter().map(|request| &request.cursor).collect();
+        requests.len() - cursors.len()
     }
 
     /// The mirror, read-only.

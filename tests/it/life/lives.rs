@@ -2,10 +2,7 @@
 
 mod end;
 
-use std::collections::BTreeSet;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -14,6 +11,7 @@ use fastrand::Rng;
 
 use super::program::{Life, Plan, at};
 use super::server::{Fault, Server};
+use crate::seeds;
 
 const SEEDS_DEFAULT: u64 = 40;
 /// Expressions with their periods in seconds.
@@ -37,57 +35,19 @@ const ZONES: [(&str, &[&str]); 6] = [
     ("America/Santiago", &["04-05", "09-06"]),
 ];
 
-fn from_environment(name: &str) -> Option<u64> {
-    let text = std::env::var(name).ok()?;
-    Some(
-        text.parse()
-            .unwrap_or_else(|_| panic!("{name} must be a number")),
-    )
-}
-
 #[test]
 fn lives_are_lived_as_the_judge_says() {
-    let (first, seeds) = match from_environment("LIFE_SEED") {
-        Some(seed) => (seed, 1),
-        None => (
-            from_environment("LIFE_FIRST").unwrap_or(1),
-            from_environment("LIFE_SEEDS").unwrap_or(SEEDS_DEFAULT),
-        ),
-    };
-    let next = AtomicU64::new(first);
-    let failed = Mutex::new(BTreeSet::new());
     let tallies = Mutex::new([0u64; 4]);
-    std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(2, std::num::NonZero::get) {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= first + seeds {
-                        return;
-                    }
-                    if let Ok(tally) = catch_unwind(AssertUnwindSafe(|| live(seed))) {
-                        let mut tallies = tallies.lock().unwrap();
-                        for (sum, of_this) in tallies.iter_mut().zip(tally) {
-                            *sum += of_this;
-                        }
-                    } else {
-                        eprintln!(
-                            "life {seed} failed; to repeat: LIFE_SEED={seed} cargo test --test it life"
-                        );
-                        failed.lock().unwrap().insert(seed);
-                    }
-                }
-            });
+    let seeds = seeds::play("LIFE", "life", SEEDS_DEFAULT, |seed| {
+        let tally = live(seed);
+        let mut tallies = tallies.lock().unwrap();
+        for (sum, of_this) in tallies.iter_mut().zip(tally) {
+            *sum += of_this;
         }
     });
     let [passes, complete, requests, hours] = *tallies.lock().unwrap();
     eprintln!(
-        "{seeds} lives from {first} on: {hours} hours, {passes} passes ({complete} complete), {requests} requests"
-    );
-    let failed = failed.into_inner().unwrap();
-    assert!(
-        failed.is_empty(),
-        "lives failed; to repeat: LIFE_SEED=N cargo test --test it life, N of {failed:?}"
+        "lives {seeds:?}: {hours} hours, {passes} passes ({complete} complete), {requests} requests"
     );
 }
 

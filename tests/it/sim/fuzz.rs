@@ -6,7 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use customer_mirror::simulator::Listing;
 use fastrand::Rng;
 
-use super::{count, from_environment, pick, properties, world::World};
+use super::{count, pick, properties, world::World};
+use crate::seeds::from_environment;
 
 const INPUTS_DEFAULT: u64 = 20_000;
 

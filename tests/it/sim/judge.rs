@@ -1,5 +1,6 @@
 //! Whether what a run did is what the promises allow.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::*;

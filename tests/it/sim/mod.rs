@@ -27,10 +27,8 @@ mod run;
 mod value;
 mod world;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -51,6 +49,8 @@ use run::{Disk, Ended, Expected, Fetch, Interruption, Recorder};
 use value::Tree;
 use world::{KEY, RESPONSE_BYTES_MAX, World, pick};
 
+use crate::seeds;
+
 const SEEDS_DEFAULT: u64 = 60;
 const SOURCE: &str = "https://api.example.com/v1";
 
@@ -61,50 +61,10 @@ fn count(what: impl Into<String>) {
     *DRAWN.lock().unwrap().entry(what.into()).or_default() += 1;
 }
 
-fn from_environment(name: &str) -> Option<u64> {
-    let text = std::env::var(name).ok()?;
-    Some(
-        text.parse()
-            .unwrap_or_else(|_| panic!("{name} must be a number")),
-    )
-}
-
 #[test]
 fn histories_end_as_the_oracle_says() {
-    let (first, seeds) = match from_environment("SIM_SEED") {
-        Some(seed) => (seed, 1),
-        None => (
-            from_environment("SIM_FIRST").unwrap_or(1),
-            from_environment("SIM_SEEDS").unwrap_or(SEEDS_DEFAULT),
-        ),
-    };
-    let next = AtomicU64::new(first);
-    let failed = Mutex::new(BTreeSet::new());
-    std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(2, |threads| threads.get() + 1) {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= first + seeds {
-                        return;
-                    }
-                    if catch_unwind(AssertUnwindSafe(|| live_through(seed))).is_err() {
-                        eprintln!("seed {seed} failed; to repeat: SIM_SEED={seed} cargo test --test it sim");
-                        failed.lock().unwrap().insert(seed);
-                    }
-                }
-            });
-        }
-    });
-    eprintln!(
-        "{seeds} histories from seed {first} on, with {:#?}",
-        DRAWN.lock().unwrap()
-    );
-    let failed = failed.into_inner().unwrap();
-    assert!(
-        failed.is_empty(),
-        "histories failed; to repeat: SIM_SEED=N cargo test --test it sim, N of {failed:?}"
-    );
+    let seeds = seeds::play("SIM", "sim", SEEDS_DEFAULT, live_through);
+    eprintln!("histories {seeds:?}, with {:#?}", DRAWN.lock().unwrap());
 }
 
 fn live_through(seed: u64) {
