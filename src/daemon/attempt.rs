@@ -55,8 +55,8 @@ where
         };
         self.ended_at = Some(self.daemon.clock.now());
         self.conclude(attempt, result).await?;
-        let mirror = &self.daemon.mirror;
-        let holdings = mirror
+        let holdings = self
+            .daemon
             .with(|mirror| {
                 mirror.settle()?;
                 mirror.release_memory()?;
@@ -75,8 +75,8 @@ where
     /// Puts the attempt on record, before its first request. The record that could not be written is returned with the error.
     async fn begin_attempt(&mut self) -> Result<Attempts, (Attempts, PassError)> {
         let now = self.daemon.clock.now();
-        let mirror = &self.daemon.mirror;
-        let interrupted = mirror
+        let interrupted = self
+            .daemon
             .with(|mirror| mirror.pages_of_interrupted_pass())
             .await;
         let attempt = self
@@ -85,7 +85,7 @@ where
         let record = attempt.clone();
         let noted = match interrupted {
             Ok(_) => {
-                mirror
+                self.daemon
                     .with(move |mirror| mirror.note_attempts(&record))
                     .await
             }
@@ -216,7 +216,6 @@ where
     async fn note(&self, record: Attempts) -> Result<(), DaemonError> {
         let noted = self
             .daemon
-            .mirror
             .with(move |mirror| mirror.note_attempts(&record))
             .await;
         Ok(noted?)

@@ -27,7 +27,6 @@ where
         let asked_at = self.daemon.clock.now();
         let held_until = self
             .daemon
-            .mirror
             .with(move |mirror| mirror.requests_not_before(asked_at))
             .await?;
         let mut told = None;

@@ -19,6 +19,7 @@ pub use settings::Settings;
 
 use crate::clock::Clock;
 use crate::config::ConfigError;
+use crate::mirror::{Mirror, MirrorError};
 use crate::model::Timestamp;
 use crate::pass::{PassError, SharedMirror};
 use crate::source::{PageSource, SetupError, SourceError};
@@ -82,12 +83,27 @@ where
     Load: FnMut() -> Result<Settings, ConfigError>,
     S: PageSource,
 {
+    async fn with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Mirror) -> Result<T, MirrorError> + Send + 'static,
+    ) -> Result<T, PassError> {
+        self.mirror.with_beat(&self.publisher, work).await
+    }
+
     /// Runs until it is told to stop.
     ///
     /// # Errors
     /// [`DaemonError`] if it can't go on.
     pub async fn run(self) -> Result<(), DaemonError> {
-        let past = past(&self.mirror).await?;
+        let past = self
+            .with(|mirror| {
+                Ok(Past {
+                    holdings: mirror.holdings()?,
+                    interrupted: mirror.pages_of_interrupted_pass()?,
+                    attempts: mirror.attempts()?,
+                })
+            })
+            .await?;
         self.publisher
             .update(|progress| progress.holdings = past.holdings);
         let timing = self.settings.config.schedule.clone();
@@ -105,19 +121,6 @@ where
         }
         Ok(())
     }
-}
-
-/// What the mirror knows of the time before.
-async fn past(mirror: &SharedMirror) -> Result<Past, PassError> {
-    mirror
-        .with(|mirror| {
-            Ok(Past {
-                holdings: mirror.holdings()?,
-                interrupted: mirror.pages_of_interrupted_pass()?,
-                attempts: mirror.attempts()?,
-            })
-        })
-        .await
 }
 
 struct Running<Open, Load> {

@@ -59,6 +59,29 @@ impl SharedMirror {
     ) -> Result<T, PassError> {
         joined(self.start(work).await)
     }
+
+    /// The same, beating as long as it moves on.
+    ///
+    /// # Errors
+    /// If `work` fails.
+    pub async fn with_beat<T: Send + 'static>(
+        &self,
+        publisher: &Publisher,
+        work: impl FnOnce(&mut Mirror) -> Result<T, MirrorError> + Send + 'static,
+    ) -> Result<T, PassError> {
+        let mut vigil = self.vigil();
+        publisher
+            .during(self.with(work), || vigil.is_moving())
+            .await
+    }
+
+    pub(super) fn vigil(&self) -> Vigil {
+        Vigil {
+            work: self.work.clone(),
+            steps: self.work.steps(),
+            moved_at: Instant::now(),
+        }
+    }
 }
 
 pub(super) fn joined<T>(
@@ -133,23 +156,12 @@ impl<'a> Desk<'a> {
         self.clock.now()
     }
 
-    pub(super) fn vigil(&self) -> Vigil {
-        Vigil {
-            work: self.mirror.work.clone(),
-            steps: self.mirror.work.steps(),
-            moved_at: Instant::now(),
-        }
-    }
-
     /// Does something with the mirror, beating as long as it moves on.
     pub(super) async fn with<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Mirror) -> Result<T, MirrorError> + Send + 'static,
     ) -> Result<T, PassError> {
-        let mut vigil = self.vigil();
-        self.publisher
-            .during(self.mirror.with(work), || vigil.is_moving())
-            .await
+        self.mirror.with_beat(self.publisher, work).await
     }
 
     /// The same with work that may be long and loses nothing by being done later: `None` if there was no time left for it.
@@ -194,7 +206,7 @@ mod tests {
         let (mirror, (publisher, _progress)) = (shared(&folder), Publisher::new());
         let clock = Clock::system();
         let desk = Desk::new(&mirror, &publisher, &clock);
-        let mut vigil = desk.vigil();
+        let mut vigil = desk.mirror.vigil();
         tokio::time::advance(STALL_MAX).await;
         assert!(vigil.is_moving());
         tokio::time::advance(Duration::from_millis(1)).await;

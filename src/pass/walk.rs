@@ -122,7 +122,7 @@ impl<S: PageSource> Walker<'_, S> {
         cursor: Option<&Cursor>,
     ) -> Result<Step, PassError> {
         let mut commit = arrived.map(|arrived| self.start_commit(pass_id, arrived));
-        let mut vigil = self.desk.vigil();
+        let mut vigil = self.desk.mirror.vigil();
         let (activities, mut heard) = mpsc::unbounded_channel();
         let on_activity = |activity| {
             // The receiver lives as long as the fetch.
