@@ -1,7 +1,10 @@
 //! `query`: SQL on the mirror that can only read.
 
 mod guard;
+mod nearest;
 mod parameters;
+mod ready;
+mod tables;
 
 use std::io::{BufWriter, Read};
 use std::path::{Path, PathBuf};
@@ -26,12 +29,12 @@ Examples:
   customer-mirror query 'SELECT customer_id, name FROM live_customers LIMIT 5'
   customer-mirror query -p city=Malmö 'SELECT name FROM customers WHERE billing_address_city = :city'
   customer-mirror query --format csv -f report.sql > report.csv
-
-Tables: customers, customer_users, customer_changes, passes, quarantine.
-Views: live_customers, reference_conflicts, mirror_freshness.")]
+  customer-mirror query --list                         # queries that are ready
+  customer-mirror query recently-changed -p days:=2
+  customer-mirror query --schema                       # tables and columns")]
 pub(super) struct Arguments {
-    /// One statement; `-` reads it from standard input
-    #[arg(required_unless_present = "file")]
+    /// One statement, or the name of a ready query; `-` reads the statement from standard input
+    #[arg(value_name = "SQL|NAME", required_unless_present_any = ["file", "list", "schema"])]
     sql: Option<String>,
     /// Read the statement from a file
     #[arg(short, long, conflicts_with = "sql")]
@@ -39,17 +42,32 @@ pub(super) struct Arguments {
     /// Value of `:NAME` in the statement (of `?1` for the name 1): text after `=`, a JSON number, true, false or null after `:=`
     #[arg(short, long = "param", value_name = "NAME=TEXT|NAME:=JSON", value_parser = Parameter::parse)]
     parameters: Vec<Parameter>,
+    /// List the ready queries; with NAME, print its SQL, to make your own of it
+    #[arg(long, conflicts_with_all = ["file", "parameters"])]
+    list: bool,
+    /// Explain the tables and columns; needs no mirror
+    #[arg(long, conflicts_with_all = ["file", "parameters", "sql", "list"])]
+    schema: bool,
     #[command(flatten)]
     format: FormatArgument,
 }
 
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Failure> {
-    let sql = read_sql(arguments)?;
+    if arguments.schema {
+        return tables::print_all(arguments.format);
+    }
+    if arguments.list {
+        return ready::list(arguments.sql.as_deref(), arguments.format);
+    }
+    let (sql, parameters) = match ready::named(arguments.sql.as_deref().unwrap_or_default())? {
+        Some(ready) => (ready.sql.to_owned(), ready.complete(&arguments.parameters)),
+        None => (read_sql(arguments)?, arguments.parameters.clone()),
+    };
     let mut reader = Reader::open(&context.config.mirror.path)?;
     let guard = Guard::new(reader.connection_mut()).map_err(|error| reader.sorted(error))?;
     let fail = |error| failure(error, &sql, &guard, &reader);
     let mut statement = guard.prepare(reader.connection(), &sql).map_err(fail)?;
-    parameters::bind(&mut statement, &arguments.parameters)?;
+    parameters::bind(&mut statement, &parameters)?;
     let screen = Screen::of_stdout();
     let format = arguments.format.or_default(screen);
     let rows = print_rows(&mut statement, format, screen, fail)?;
@@ -131,11 +149,11 @@ fn failure(error: rusqlite::Error, sql: &str, guard: &Guard, reader: &Reader) ->
             | ErrorCode::CannotOpen
             | ErrorCode::PermissionDenied,
         ) => reader.sorted(error).into(),
-        _ => Failure::new(Exit::Usage, explain(&error, sql, guard)),
+        _ => Failure::new(Exit::Usage, explain(&error, sql, guard, reader)),
     }
 }
 
-fn explain(error: &rusqlite::Error, sql: &str, guard: &Guard) -> String {
+fn explain(error: &rusqlite::Error, sql: &str, guard: &Guard, reader: &Reader) -> String {
     if let Some(refused) = guard.refused() {
         return format!("{refused} is refused: `query` only reads");
     }
@@ -151,11 +169,18 @@ fn explain(error: &rusqlite::Error, sql: &str, guard: &Guard) -> String {
             // After the first statement, SQLite counts from its end.
             let offset =
                 usize::try_from(*offset).unwrap_or(0) + sql.len().saturating_sub(part.len());
-            format!("{msg}\n{}", pointed_at(sql, offset))
+            format!("{}\n{}", with_hint(msg, reader), pointed_at(sql, offset))
         }
-        rusqlite::Error::SqliteFailure(_, Some(message)) => message.clone(),
+        rusqlite::Error::SqliteFailure(_, Some(message)) => with_hint(message, reader),
         other => other.to_string(),
     }
+}
+
+fn with_hint(message: &str, reader: &Reader) -> String {
+    nearest::hint(message, reader.connection()).map_or_else(
+        || message.to_owned(),
+        |name| format!("{message}; did you mean `{name}`?"),
+    )
 }
 
 /// The line of the SQL with a caret below the byte at `offset`, shortened around it.

@@ -18,6 +18,7 @@ mod rows;
 mod schema;
 mod seen;
 mod sweep;
+mod tables;
 mod upgrade;
 mod work;
 
@@ -37,6 +38,7 @@ pub use quarantine::{Quarantined, Retried};
 pub use read::{Freshness, HeldSweep, LockStatus, MirrorStatus, Reader, RetryStatus, Status};
 pub use schema::SCHEMA_VERSION;
 pub use sweep::Decided;
+pub use tables::{Table, tables};
 pub use work::Work;
 
 /// The one writer of a mirror file.

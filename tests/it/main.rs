@@ -19,6 +19,7 @@ mod files;
 mod journal;
 mod life;
 mod people;
+mod query;
 mod readers;
 mod records;
 mod resume;

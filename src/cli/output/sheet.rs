@@ -53,6 +53,19 @@ impl Sheet {
         self.styled_field(label, Style::new(), value);
     }
 
+    /// A label that is never cut, and what it means: beside it, or below it where the label is too long.
+    pub(in crate::cli) fn entry(&mut self, label: &str, value: &str) {
+        let label = harmless(label);
+        if width_of(&label) <= self.label_width {
+            self.field(&label, value);
+            return;
+        }
+        self.text.push_str(&" ".repeat(INDENT));
+        self.text.push_str(&self.screen.dim(&label));
+        self.text.push('\n');
+        self.field("", value);
+    }
+
     /// A label and its value in a style.
     pub(in crate::cli) fn styled_field(&mut self, label: &str, style: Style, value: &str) {
         let label = harmless(label);

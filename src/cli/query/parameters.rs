@@ -51,6 +51,19 @@ fn typed(json: &str) -> Result<Value, String> {
     }
 }
 
+impl Parameter {
+    pub(super) fn new(name: &str, value: Value) -> Self {
+        Self {
+            name: name.to_owned(),
+            value,
+        }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+}
+
 /// Gives each placeholder its value. None may be without, and no value without a placeholder.
 pub(super) fn bind(statement: &mut Statement<'_>, parameters: &[Parameter]) -> Result<(), Failure> {
     let wrong = |message: String| Failure::new(Exit::Usage, message);
