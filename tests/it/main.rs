@@ -13,6 +13,7 @@ mod complete;
 mod config;
 mod cursor;
 mod daemon;
+mod datasette;
 mod dry_run;
 mod faults;
 mod files;

@@ -1,0 +1,86 @@
+#!/usr/bin/env bash
+# tests/tools.sh: the mirror opened by other people's programs, while the daemon writes to it: the distribution's sqlite3, Python's
+# sqlite3, JDBC as DBeaver uses it (where there is a Java), and Datasette with docs/datasette.json.
+# Installs sqlite3, python3-venv, curl (apt), and Datasette (pip, in a folder that it removes). Builds the release binary unless
+# CUSTOMER_MIRROR_BIN names one.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+need=()
+command -v sqlite3 >/dev/null || need+=(sqlite3)
+command -v curl >/dev/null || need+=(curl)
+python3 -c 'import ensurepip, venv' 2>/dev/null || need+=(python3 python3-venv)
+jar=/usr/share/java/sqlite-jdbc.jar
+if command -v java >/dev/null && [ ! -e $jar ]; then need+=(libxerial-sqlite-jdbc-java); fi
+if [ ${#need[@]} -gt 0 ]; then
+  if [ "$(id -u)" = 0 ]; then sudo=; else sudo=sudo; fi
+  $sudo apt-get update -qq
+  $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${need[@]}" >/dev/null
+fi
+bin=${CUSTOMER_MIRROR_BIN:-}
+if [ -z "$bin" ]; then
+  cargo build --release --locked --quiet
+  bin=${CARGO_TARGET_DIR:-target}/release/customer-mirror
+fi
+bin=$(realpath "$bin")
+unset "${!CUSTOMER_MIRROR@}"
+
+root=$(mktemp -d)
+processes=()
+clean_up() {
+  [ ${#processes[@]} = 0 ] || kill "${processes[@]}" 2>/dev/null || true
+  wait
+  rm -rf "$root"
+}
+trap clean_up EXIT
+fail() {
+  echo "tools: $*" >&2
+  exit 1
+}
+
+port=${PORT:-8680}
+"$bin" simulate-api --port "$port" --customers 3000 --key tools-key >/dev/null 2>"$root/simulator.log" &
+processes+=($!)
+curl -s -o /dev/null --retry 50 --retry-connrefused --retry-delay 1 "http://127.0.0.1:$port/"
+export CUSTOMER_MIRROR__API__BASE_URL="http://127.0.0.1:$port" CUSTOMER_MIRROR__API__KEY=tools-key
+export CUSTOMER_MIRROR__MIRROR__PATH="$root/customers.db" CUSTOMER_MIRROR__LOG__LEVEL=error
+for day in 2 3 4; do
+  "$bin" sync --json >/dev/null
+  curl -sf -o /dev/null -X POST "http://127.0.0.1:$port/_simulator/day?day=$day"
+done
+# From now on somebody else has the mirror open and writes to it, a pass every second.
+CUSTOMER_MIRROR__SCHEDULE__CRON='* * * * * *' "$bin" run 2>"$root/daemon.log" &
+processes+=($!)
+
+echo "sqlite3 $(sqlite3 --version | cut -d' ' -f1)"
+ask() { sqlite3 -readonly "$root/customers.db" "$1"; }
+[ "$(ask 'PRAGMA integrity_check')" = ok ] || fail "integrity_check"
+[ "$(ask 'PRAGMA foreign_key_check')" = "" ] || fail "foreign_key_check"
+[ "$(ask 'SELECT count(*) FROM live_customers')" -gt 2900 ] || fail "live_customers"
+[ "$(ask 'SELECT live_customers FROM mirror_freshness')" -gt 2900 ] || fail "mirror_freshness"
+for object in $(ask "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')"); do
+  ask "SELECT * FROM \"$object\" LIMIT 3" >/dev/null || fail "$object can't be read"
+done
+for query in $("$bin" query --list --format csv | tail -n +2 | grep -oE '^[a-z]+(-[a-z]+)+,' | tr -d ,); do
+  sql=$("$bin" query --list "$query" | sed 's/:days/7/g')
+  [ "$(ask "SELECT count(*) FROM ($sql)")" = "$("$bin" query --format csv "SELECT count(*) FROM ($sql)" | tail -1 | tr -d '\r')" ] ||
+    fail "the ready query $query"
+done
+sqlite3 -readonly "$root/customers.db" .dump >"$root/dump.sql"
+grep -q 'CREATE VIEW live_customers' "$root/dump.sql" || fail ".dump"
+
+python3 tests/tools/introspect.py "$root/customers.db"
+
+if command -v java >/dev/null && [ -e $jar ]; then
+  java -cp $jar tests/tools/Introspect.java "$root/customers.db"
+else
+  echo "NOT TESTED: JDBC, as DBeaver uses it, takes a java and libxerial-sqlite-jdbc-java"
+fi
+
+python3 -m venv "$root/venv"
+if ! "$root/venv/bin/pip" --quiet --disable-pip-version-check install 'datasette>=0.64,<1'; then
+  echo "NOT TESTED: Datasette can't be installed"
+  exit 0
+fi
+"$root/venv/bin/python" tests/tools/check_datasette.py "$root/customers.db" docs/datasette.json
+echo "tools: sqlite3, Python, JDBC and Datasette read the mirror while it is written"
