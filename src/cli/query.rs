@@ -27,7 +27,7 @@ const SQL_BYTES_MAX: u64 = 1024 * 1024;
 #[command(after_help = "\
 Examples:
   customer-mirror query 'SELECT customer_id, name FROM live_customers LIMIT 5'
-  customer-mirror query -p city=Malmö 'SELECT name FROM customers WHERE billing_address_city = :city'
+  customer-mirror query -p type=BUSINESS 'SELECT name FROM customers WHERE customer_type = :type'
   customer-mirror query --format csv -f report.sql > report.csv
   customer-mirror query --list                         # queries that are ready
   customer-mirror query recently-changed -p days:=2

@@ -15,6 +15,7 @@ mod cursor;
 mod daemon;
 mod datasette;
 mod dry_run;
+mod examples;
 mod faults;
 mod files;
 mod journal;
