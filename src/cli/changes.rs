@@ -1,6 +1,8 @@
 //! `changes`: the change feed.
 
+mod follow;
 mod line;
+mod watch;
 
 use std::io::{BufWriter, Stdout, Write};
 
@@ -8,8 +10,9 @@ use super::output::{
     Cell, Format, FormatArgument, RowWriter, Screen, harmless, moment, note, print,
 };
 use super::{Context, Exit, Failure, customer_ids, when};
-use crate::mirror::{Change, FeedFilter, FeedGap, Reader};
-use crate::model::Timestamp;
+use crate::mirror::{Change, FeedFilter, FeedGap, FeedPosition, Reader};
+use crate::model::{Timestamp, format_timestamp};
+use follow::Opened;
 
 /// The columns, in their order.
 const COLUMNS: [&str; 9] = [
@@ -29,11 +32,12 @@ const COLUMNS: [&str; 9] = [
 #[command(after_help = "\
 Each change has a number, `seq`. A program that keeps another table in step remembers the last one that it applied, and asks \
 for what came after it. Changes are kept for `changes.keep`; exit status 66 if some of those asked for are gone, and everything \
-has to be taken again.
+has to be taken again. A line is whole when its end is there: what is killed while it prints is asked again for what came after \
+the last whole one.
 
 Examples:
   customer-mirror changes --since 2h
-  customer-mirror changes --after 1000234 | while read -r change; do …; done
+  customer-mirror changes --after 1000234 --follow | while read -r change; do …; done
   customer-mirror changes --customer 4711 --kind updated,deleted --format json")]
 pub(super) struct Arguments {
     /// Begin behind this change [default: the oldest that is kept]
@@ -51,8 +55,11 @@ pub(super) struct Arguments {
     /// End after so many changes
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
+    /// When all is printed, wait for more: each change is printed as soon as it is committed
+    #[arg(long)]
+    follow: bool,
     /// Print the newest change's number instead: where to begin after taking all customers
-    #[arg(long, conflicts_with_all = ["after", "since", "kinds", "customer", "limit", "format"])]
+    #[arg(long, conflicts_with_all = ["after", "since", "kinds", "customer", "limit", "follow", "format"])]
     position: bool,
     #[command(flatten)]
     format: FormatArgument,
@@ -88,15 +95,23 @@ impl From<FeedGap> for Failure {
 }
 
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Failure> {
-    let reader = Reader::open(&context.config.mirror.path)?;
+    if arguments.follow && arguments.format.format == Some(Format::Json) {
+        let message = "--follow prints no JSON array, which would never end; use --format ndjson";
+        return Err(Failure::new(Exit::Usage, message));
+    }
+    let mirror = Opened::open(&context.config.mirror.path)?;
     if arguments.position {
-        let newest = reader.feed_bounds()?.newest;
+        let newest = mirror.reader.feed_bounds()?.newest;
         return print(&format!("{newest}\n")).map(|()| Exit::Done);
     }
-    let mut reading = Reading::begin(context, &reader, arguments)?;
+    let mut reading = Reading::begin(context, &mirror.reader, arguments)?;
     let mut printer = Printer::new(arguments.format)?;
-    while !reading.print_batch(&reader, &mut printer)? {}
-    printer.finish()?;
+    if arguments.follow {
+        follow::run(context, mirror, reading, printer)?;
+    } else {
+        reading.print_all(&mirror.reader, &mut printer)?;
+        printer.finish()?;
+    }
     Ok(Exit::Done)
 }
 
@@ -104,8 +119,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Fail
 #[derive(Debug)]
 struct Reading {
     filter: FeedFilter,
-    position: i64,
-    known_missing: i64,
+    position: FeedPosition,
     left: Option<u64>,
 }
 
@@ -122,45 +136,54 @@ impl Reading {
             customers: customers(context, reader, arguments.customer.as_deref())?,
         };
         let bounds = reader.feed_bounds()?;
-        let position = arguments.after.unwrap_or(0);
         let known_missing = match (arguments.after, &bounds.missing) {
             (None, Some((through, _))) => *through,
             _ => 0,
         };
-        bounds.check(position, known_missing)?;
+        let position = FeedPosition {
+            seq: arguments.after.unwrap_or(0),
+            known_missing,
+            mirror: bounds.mirror,
+        };
+        bounds.check(position)?;
         if let Some((_, at)) = bounds.missing.filter(|_| known_missing > 0) {
-            let cutoff = arguments.since.map(crate::model::format_timestamp);
-            if cutoff.is_none_or(|since| since <= at) {
+            let since = arguments.since.map(format_timestamp);
+            if since.is_none_or(|since| since <= at) {
+                let at = moment(&at);
                 note(
                     context,
-                    &format!(
-                        "older changes are gone from the feed, up to one of {}",
-                        moment(&at)
-                    ),
+                    &format!("older changes are gone from the feed, up to one of {at}"),
                 );
             }
         }
         Ok(Self {
             filter,
             position,
-            known_missing,
             left: arguments.limit,
         })
     }
 
-    /// Prints the next changes; returns whether that was the end of the feed, or all that was asked for.
-    fn print_batch(&mut self, reader: &Reader, printer: &mut Printer) -> Result<bool, Failure> {
-        let batch =
-            reader.feed_batch(self.position, self.known_missing, &self.filter, self.left)??;
-        for change in &batch.changes {
-            printer.write(change)?;
+    /// Prints up to the end of the feed, or of what was asked for.
+    fn print_all(&mut self, reader: &Reader, printer: &mut Printer) -> Result<(), Failure> {
+        loop {
+            let batch = reader.feed_batch(self.position, &self.filter, self.left)??;
+            for change in &batch.changes {
+                printer.write(change)?;
+            }
+            printer.flush()?;
+            self.position.seq = batch.position;
+            if let Some(left) = &mut self.left {
+                *left = left.saturating_sub(batch.changes.len() as u64);
+            }
+            if batch.is_last || self.is_done() {
+                return Ok(());
+            }
         }
-        printer.flush()?;
-        self.position = batch.position;
-        if let Some(left) = &mut self.left {
-            *left = left.saturating_sub(batch.changes.len() as u64);
-        }
-        Ok(batch.is_last || self.left == Some(0))
+    }
+
+    /// Whether all that was asked for is printed.
+    fn is_done(&self) -> bool {
+        self.left == Some(0)
     }
 }
 

@@ -62,6 +62,17 @@ pub struct FeedBounds {
     pub mirror: i64,
 }
 
+/// How far a reader has read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FeedPosition {
+    /// It has everything up to here.
+    pub seq: i64,
+    /// It knows that changes up to here may be gone.
+    pub known_missing: i64,
+    /// The mirror that it reads.
+    pub mirror: i64,
+}
+
 /// Some of the feed.
 #[derive(Debug)]
 pub struct FeedBatch {
@@ -106,21 +117,24 @@ pub enum FeedGap {
 const REMEDY: &str = "take all customers again (`customer-mirror export`) and go on from there";
 
 impl FeedBounds {
-    /// Whether a reader who has everything up to `position` can go on, and who knows that all up to `known_missing` may be gone.
+    /// Whether a reader can go on.
     ///
     /// # Errors
     /// What is between the reader and the rest of the feed.
-    pub fn check(&self, position: i64, known_missing: i64) -> std::result::Result<(), FeedGap> {
-        if position > self.newest {
+    pub fn check(&self, reader: FeedPosition) -> std::result::Result<(), FeedGap> {
+        if self.mirror != reader.mirror {
+            return Err(FeedGap::OtherMirror);
+        }
+        if reader.seq > self.newest {
             return Err(FeedGap::Ahead {
-                after: position,
+                after: reader.seq,
                 newest: self.newest,
             });
         }
         match &self.missing {
-            Some((through, at)) if *through > position && *through > known_missing => {
+            Some((through, at)) if *through > reader.seq && *through > reader.known_missing => {
                 Err(FeedGap::Gone {
-                    first: position + 1,
+                    first: reader.seq + 1,
                     through: *through,
                     at: at.clone(),
                 })
@@ -216,8 +230,7 @@ impl Reader {
     /// `Ok(Err(gap))` if the feed can't be read from there; see [`FeedBounds::check`].
     pub fn feed_batch(
         &self,
-        position: i64,
-        known_missing: i64,
+        position: FeedPosition,
         filter: &FeedFilter,
         rows_max: Option<u64>,
     ) -> Result<std::result::Result<FeedBatch, FeedGap>> {
@@ -227,11 +240,11 @@ impl Reader {
         // A newer program may have upgraded the mirror since it was opened.
         schema::recognise(&tx, path)?;
         let bounds = bounds(&tx).map_err(sqlite)?;
-        if let Err(gap) = bounds.check(position, known_missing) {
+        if let Err(gap) = bounds.check(position) {
             return Ok(Err(gap));
         }
         let rows = rows_max.map_or(BATCH_ROWS, |most| BATCH_ROWS.min(most as i64));
-        let (changes, is_full) = read_batch(&tx, position, filter, rows).map_err(sqlite)?;
+        let (changes, is_full) = read_batch(&tx, position.seq, filter, rows).map_err(sqlite)?;
         let position = match changes.last() {
             Some(last) if is_full => last.seq,
             _ => bounds.newest,
@@ -339,11 +352,18 @@ mod tests {
             (bounds(9, Some(5)), 0, 4, gone(1, 5)),
             (bounds(9, Some(5)), 5, 4, Ok(())),
         ] {
-            assert_eq!(
-                bounds.check(position, known_missing),
-                expected,
-                "{bounds:?} {position}"
-            );
+            let reader = FeedPosition {
+                seq: position,
+                known_missing,
+                mirror: 1,
+            };
+            assert_eq!(bounds.check(reader), expected, "{bounds:?} {position}");
         }
+        let reader = FeedPosition {
+            seq: 5,
+            known_missing: 0,
+            mirror: 2,
+        };
+        assert_eq!(bounds(9, None).check(reader), Err(FeedGap::OtherMirror));
     }
 }

@@ -17,6 +17,7 @@ mod dry_run;
 mod faults;
 mod feed;
 mod files;
+mod follow;
 mod journal;
 mod life;
 mod past;

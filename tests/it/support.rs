@@ -13,7 +13,7 @@ use rusqlite::types::FromSql;
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 
 /// A test that hangs fails; nothing is asserted about how long things take.
@@ -347,6 +347,19 @@ pub(crate) fn bytes(path: &Path) -> Vec<u8> {
     std::fs::read(path).unwrap()
 }
 
+async fn line_of(output: &mut (impl AsyncRead + Unpin)) -> String {
+    let read = async {
+        let mut line = Vec::new();
+        while line.last() != Some(&b'\n') {
+            line.push(output.read_u8().await.unwrap());
+        }
+        String::from_utf8(line).unwrap()
+    };
+    tokio::time::timeout(PATIENCE, read)
+        .await
+        .expect("the program should have said something long ago")
+}
+
 impl Running {
     pub(crate) fn spawn(command: Command) -> Self {
         Self::spawn_into(command, Stdio::piped())
@@ -382,17 +395,17 @@ impl Running {
 
     /// Waits for the next line on stdout.
     pub(crate) async fn line(&mut self) -> String {
-        let stdout = self.0.stdout.as_mut().unwrap();
-        let read = async {
-            let mut line = Vec::new();
-            while line.last() != Some(&b'\n') {
-                line.push(stdout.read_u8().await.unwrap());
-            }
-            String::from_utf8(line).unwrap()
-        };
-        tokio::time::timeout(PATIENCE, read)
-            .await
-            .expect("the program should have said something long ago")
+        line_of(self.0.stdout.as_mut().unwrap()).await
+    }
+
+    /// Waits for the next line on stderr.
+    pub(crate) async fn stderr_line(&mut self) -> String {
+        line_of(self.0.stderr.as_mut().unwrap()).await
+    }
+
+    /// Goes away as the reader of its stdout.
+    pub(crate) fn stop_reading(&mut self) {
+        drop(self.0.stdout.take());
     }
 
     /// Waits until it ends.
