@@ -184,8 +184,8 @@ async fn pruning_hurts_only_who_is_behind() {
     let bench = Bench::of(customers(1..=5)).await;
     bench.synced().await;
     let mut up_to_date = bench.follow(&[]);
-    let mut stopped = bench.follow(&[]);
     up_to_date.read_through(5).await;
+    let mut stopped = bench.follow(&[]);
     stopped.read_through(5).await;
     stopped.running.signal("STOP").await;
     bench.renamed("A").await;

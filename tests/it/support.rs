@@ -347,13 +347,17 @@ pub(crate) fn bytes(path: &Path) -> Vec<u8> {
     std::fs::read(path).unwrap()
 }
 
-async fn line_of(output: &mut (impl AsyncRead + Unpin)) -> String {
+/// The next line, or what there is before the end.
+async fn line_of(output: &mut (impl AsyncRead + Unpin)) -> Result<String, String> {
     let read = async {
         let mut line = Vec::new();
         while line.last() != Some(&b'\n') {
-            line.push(output.read_u8().await.unwrap());
+            match output.read_u8().await {
+                Ok(byte) => line.push(byte),
+                Err(_) => return Err(String::from_utf8(line).unwrap()),
+            }
         }
-        String::from_utf8(line).unwrap()
+        Ok(String::from_utf8(line).unwrap())
     };
     tokio::time::timeout(PATIENCE, read)
         .await
@@ -395,12 +399,22 @@ impl Running {
 
     /// Waits for the next line on stdout.
     pub(crate) async fn line(&mut self) -> String {
-        line_of(self.0.stdout.as_mut().unwrap()).await
+        let line = line_of(self.0.stdout.as_mut().unwrap()).await;
+        if let Err(so_far) = line {
+            let mut said = String::new();
+            let stderr = self.0.stderr.as_mut().unwrap();
+            stderr.read_to_string(&mut said).await.unwrap();
+            panic!(
+                "it ended after {so_far:?} with {:?}: {said}",
+                self.0.wait().await
+            );
+        }
+        line.unwrap()
     }
 
     /// Waits for the next line on stderr.
     pub(crate) async fn stderr_line(&mut self) -> String {
-        line_of(self.0.stderr.as_mut().unwrap()).await
+        line_of(self.0.stderr.as_mut().unwrap()).await.unwrap()
     }
 
     /// Goes away as the reader of its stdout.
