@@ -121,7 +121,9 @@ fn meaning(exit: Exit) -> &'static str {
         Exit::Done => "Done; a search without hits too. run: stopped by SIGTERM or SIGINT.",
         Exit::Usage => "Wrong arguments or SQL.",
         Exit::Held => "The sweep is held; with --strict: a record was quarantined.",
-        Exit::NotFound => "No such mirror or customer.",
+        Exit::NotFound => {
+            "No such mirror or customer; or changes that were asked for are gone from the feed."
+        }
         Exit::Unavailable => "API unavailable. Run again, it goes on where it was.",
         Exit::Bug => "A bug. Please report it.",
         Exit::CantCreate => "The mirror can't be created or opened for writing.",

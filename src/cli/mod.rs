@@ -1,6 +1,8 @@
 //! The command line: one thin file a command. Data goes to stdout, everything else to stderr.
 
+mod changes;
 mod completions;
+mod customer_ids;
 mod deletions;
 mod demo;
 mod exit;
@@ -17,6 +19,7 @@ mod signals;
 mod simulate_api;
 mod status;
 mod sync;
+mod when;
 
 use std::path::PathBuf;
 
@@ -73,6 +76,7 @@ enum Configured {
     Status(status::Arguments),
     Get(get::Arguments),
     Query(query::Arguments),
+    Changes(changes::Arguments),
     Deletions(deletions::Arguments),
     Quarantine(quarantine::Arguments),
 }
@@ -141,6 +145,7 @@ async fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
         Configured::Status(arguments) => status::run(&context, &arguments),
         Configured::Get(arguments) => get::run(&context, &arguments),
         Configured::Query(arguments) => query::run(&context, &arguments),
+        Configured::Changes(arguments) => changes::run(&context, &arguments),
         Configured::Deletions(arguments) => deletions::run(&context, &arguments),
         Configured::Quarantine(arguments) => quarantine::run(&context, &arguments),
     }

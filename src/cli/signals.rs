@@ -50,6 +50,23 @@ impl Signals {
     }
 }
 
+/// Ends the process at the first signal to stop, for commands that only read.
+///
+/// # Errors
+/// If the system refuses the handlers.
+pub(super) fn end_at_once() -> std::io::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::spawn(async move {
+        let exit = tokio::select! {
+            _ = interrupt.recv() => Exit::Interrupted,
+            _ = terminate.recv() => Exit::Terminated,
+        };
+        std::process::exit(exit as i32);
+    });
+    Ok(())
+}
+
 /// Watches for what a daemon can be asked for: SIGTERM or SIGINT to end, SIGHUP to read its configuration again, SIGUSR1 for a
 /// pass. Who asks it twice to end doesn't want to wait: it ends at once, which is safe too.
 ///

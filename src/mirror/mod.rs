@@ -7,6 +7,7 @@
 mod attempts;
 mod commit;
 mod error;
+mod feed;
 mod files;
 mod finish;
 mod lock;
@@ -31,6 +32,7 @@ use rusqlite::{
 pub use attempts::{Attempts, LastFailure, Remedy};
 pub use commit::{CommitOutcome, Cost, PageCommit};
 pub use error::{DAEMON, MirrorError};
+pub use feed::{Change, FeedBatch, FeedBounds, FeedFilter, FeedGap, FeedPosition};
 pub use lock::Owner;
 pub use passes::{Checkpoint, Standing};
 pub use preview::{Preview, PreviewReport};

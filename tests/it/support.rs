@@ -13,11 +13,11 @@ use rusqlite::types::FromSql;
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 
 /// A test that hangs fails; nothing is asserted about how long things take.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(crate) const KEY: &str = "k3y-that-must-stay-secret";
 
@@ -347,6 +347,23 @@ pub(crate) fn bytes(path: &Path) -> Vec<u8> {
     std::fs::read(path).unwrap()
 }
 
+/// The next line, or what there is before the end.
+async fn line_of(output: &mut (impl AsyncRead + Unpin)) -> Result<String, String> {
+    let read = async {
+        let mut line = Vec::new();
+        while line.last() != Some(&b'\n') {
+            match output.read_u8().await {
+                Ok(byte) => line.push(byte),
+                Err(_) => return Err(String::from_utf8(line).unwrap()),
+            }
+        }
+        Ok(String::from_utf8(line).unwrap())
+    };
+    tokio::time::timeout(PATIENCE, read)
+        .await
+        .expect("the program should have said something long ago")
+}
+
 impl Running {
     pub(crate) fn spawn(command: Command) -> Self {
         Self::spawn_into(command, Stdio::piped())
@@ -382,29 +399,49 @@ impl Running {
 
     /// Waits for the next line on stdout.
     pub(crate) async fn line(&mut self) -> String {
-        let stdout = self.0.stdout.as_mut().unwrap();
-        let mut line = Vec::new();
-        while line.last() != Some(&b'\n') {
-            line.push(stdout.read_u8().await.unwrap());
+        let line = line_of(self.0.stdout.as_mut().unwrap()).await;
+        if let Err(so_far) = line {
+            let mut said = String::new();
+            let stderr = self.0.stderr.as_mut().unwrap();
+            stderr.read_to_string(&mut said).await.unwrap();
+            panic!(
+                "it ended after {so_far:?} with {:?}: {said}",
+                self.0.wait().await
+            );
         }
-        String::from_utf8(line).unwrap()
+        line.unwrap()
+    }
+
+    /// Waits for the next line on stderr.
+    pub(crate) async fn stderr_line(&mut self) -> String {
+        line_of(self.0.stderr.as_mut().unwrap()).await.unwrap()
+    }
+
+    /// Goes away as the reader of its stdout.
+    pub(crate) fn stop_reading(&mut self) {
+        drop(self.0.stdout.take());
     }
 
     /// Waits until it ends.
     pub(crate) async fn end(self) -> Run {
-        let output = tokio::time::timeout(PATIENCE, self.0.wait_with_output())
+        Run::of(self.0).await
+    }
+}
+
+impl Run {
+    /// How a child process ends.
+    pub(crate) async fn of(child: Child) -> Self {
+        let output = tokio::time::timeout(PATIENCE, child.wait_with_output())
             .await
             .expect("the program should have ended long ago")
             .unwrap();
-        Run {
+        Self {
             status: output.status,
             stdout: String::from_utf8(output.stdout).unwrap(),
             stderr: String::from_utf8(output.stderr).unwrap(),
         }
     }
-}
 
-impl Run {
     #[track_caller]
     pub(crate) fn exits(&self, status: i32) -> &Self {
         assert_eq!(self.status.code(), Some(status), "{self:?}");
