@@ -6,6 +6,7 @@ mod demo;
 mod exit;
 #[cfg(test)]
 mod fixture;
+mod forget;
 mod get;
 mod man;
 pub mod output;
@@ -75,6 +76,7 @@ enum Configured {
     Query(query::Arguments),
     Deletions(deletions::Arguments),
     Quarantine(quarantine::Arguments),
+    Forget(forget::Arguments),
 }
 
 /// What every command gets: the configuration, and how it was asked to speak.
@@ -143,5 +145,6 @@ async fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
         Configured::Query(arguments) => query::run(&context, &arguments),
         Configured::Deletions(arguments) => deletions::run(&context, &arguments),
         Configured::Quarantine(arguments) => quarantine::run(&context, &arguments),
+        Configured::Forget(arguments) => forget::run(&context, &arguments),
     }
 }

@@ -16,6 +16,7 @@ mod daemon;
 mod dry_run;
 mod faults;
 mod files;
+mod forget;
 mod journal;
 mod life;
 mod people;
