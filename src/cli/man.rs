@@ -123,7 +123,9 @@ fn meaning(exit: Exit) -> &'static str {
             "Wrong arguments or SQL; forget: the customer is live, or several have the ID."
         }
         Exit::Held => "The sweep is held; with --strict: a record was quarantined.",
-        Exit::NotFound => "No such mirror or customer.",
+        Exit::NotFound => {
+            "No such mirror or customer; or changes that were asked for are gone from the feed."
+        }
         Exit::Unavailable => "API unavailable. Run again, it goes on where it was.",
         Exit::Bug => "A bug. Please report it.",
         Exit::CantCreate => "The mirror can't be created or opened for writing.",

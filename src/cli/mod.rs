@@ -1,6 +1,8 @@
 //! The command line: one thin file a command. Data goes to stdout, everything else to stderr.
 
+mod changes;
 mod completions;
+mod customer_ids;
 mod deletions;
 mod demo;
 mod exit;
@@ -18,6 +20,7 @@ mod signals;
 mod simulate_api;
 mod status;
 mod sync;
+mod when;
 
 use std::path::PathBuf;
 
@@ -74,6 +77,7 @@ enum Configured {
     Status(status::Arguments),
     Get(get::Arguments),
     Query(query::Arguments),
+    Changes(changes::Arguments),
     Deletions(deletions::Arguments),
     Quarantine(quarantine::Arguments),
     Forget(forget::Arguments),
@@ -143,6 +147,7 @@ async fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
         Configured::Status(arguments) => status::run(&context, &arguments),
         Configured::Get(arguments) => get::run(&context, &arguments),
         Configured::Query(arguments) => query::run(&context, &arguments),
+        Configured::Changes(arguments) => changes::run(&context, &arguments),
         Configured::Deletions(arguments) => deletions::run(&context, &arguments),
         Configured::Quarantine(arguments) => quarantine::run(&context, &arguments),
         Configured::Forget(arguments) => forget::run(&context, &arguments),

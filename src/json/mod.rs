@@ -85,6 +85,16 @@ impl<'a> Node<'a> {
         members.get(index).map(|(_, node)| node)
     }
 
+    /// What a JSON pointer (RFC 6901) leads to.
+    pub fn at(&self, pointer: &str) -> Option<&Node<'a>> {
+        pointer.split('/').skip(1).try_fold(self, |node, step| {
+            if let Kind::Array(items) = &node.kind {
+                return items.get(step.parse::<usize>().ok()?);
+            }
+            node.member(&step.replace("~1", "/").replace("~0", "~"))
+        })
+    }
+
     /// True for `null`.
     pub fn is_null(&self) -> bool {
         matches!(self.kind, Kind::Literal) && self.text == "null"
@@ -248,6 +258,22 @@ mod tests {
             assert_ne!(Node::parse(a), Node::parse(b), "{a} {b}");
             assert_ne!(hash(a), hash(b), "{a} {b}");
         }
+    }
+
+    #[test]
+    fn pointers_lead_to_what_they_name() {
+        let node = Node::parse(r#"{"a":{"b/c":[1,{"~":2.0}]},"":{"":3}}"#).unwrap();
+        for (pointer, text) in [
+            ("/a/b~1c/0", Some("1")),
+            ("/a/b~1c/1/~0", Some("2.0")),
+            ("//", Some("3")),
+            ("/a/b~1c/2", None),
+            ("/a/b~1c/x", None),
+            ("/a/x", None),
+        ] {
+            assert_eq!(node.at(pointer).map(|node| node.text), text, "{pointer}");
+        }
+        assert_eq!(node.at("").map(|node| node.text), Some(node.text));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::clean_up::{self, Due};
 use super::traces::Texts;
-use super::{Mirror, Result, add_to_counts, seen};
+use super::{Mirror, Result, add_to_counts, feed, seen};
 use crate::model::{Timestamp, format_timestamp};
 
 /// Tombstones purged in one transaction: short enough for whoever else wants to write, long enough to read the feed seldom.
@@ -205,6 +205,15 @@ fn erase(connection: &Connection, erased: &mut Erased, collect: bool) -> rusqlit
         .query_map([&ids], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
     unlist(connection, &rows)?;
+    let changes: (Option<i64>, Option<String>) = connection.query_row(
+        "SELECT max(seq), max(changed_at) FROM customer_changes
+         WHERE customer_id IN (SELECT value FROM json_each(?1))",
+        [&ids],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    if let (Some(through), Some(at)) = changes {
+        feed::note_missing(connection, through, &at)?;
+    }
     let delete = |table: &str| {
         let sql =
             format!("DELETE FROM {table} WHERE customer_id IN (SELECT value FROM json_each(?1))");

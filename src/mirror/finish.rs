@@ -5,7 +5,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::rows::Stamp;
-use super::{Mirror, Result, attempts, meta, quarantine, schema, sweep};
+use super::{Mirror, Result, attempts, feed, meta, quarantine, schema, sweep};
 use crate::config::{Changes, Deletions};
 use crate::model::{SweepState, Timestamp, format_timestamp};
 use crate::plan::{self, Absences, CompletenessProof, Sweep};
@@ -93,8 +93,7 @@ fn supersede_held(tx: &Connection) -> rusqlite::Result<()> {
         .map(drop)
 }
 
-/// Deletes changes older than `keep`, and quarantined records that no walk has met for as long. Reads no more of the feed than
-/// it deletes: the oldest come first.
+/// Deletes changes older than `keep`, and quarantined records that no walk has met for as long.
 fn forget_old(tx: &Connection, keep: Duration, now: Timestamp) -> rusqlite::Result<()> {
     let Some(cutoff) = chrono::TimeDelta::from_std(keep)
         .ok()
@@ -103,12 +102,7 @@ fn forget_old(tx: &Connection, keep: Duration, now: Timestamp) -> rusqlite::Resu
         return Ok(());
     };
     let cutoff = format_timestamp(cutoff);
-    tx.execute(
-        "DELETE FROM customer_changes WHERE seq < ifnull(
-           (SELECT seq FROM customer_changes WHERE changed_at >= ?1 ORDER BY seq LIMIT 1),
-           (SELECT ifnull(max(seq), 0) + 1 FROM customer_changes))",
-        [&cutoff],
-    )?;
+    feed::prune(tx, &cutoff)?;
     tx.execute("DELETE FROM quarantine WHERE at < ?1", [&cutoff])
         .map(drop)
 }

@@ -123,7 +123,15 @@ impl Reader {
         &mut self.connection
     }
 
-    fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+    /// The mirror's file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn read<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T> {
         work(&self.connection).map_err(|error| MirrorError::from_sqlite(&self.path, error))
     }
 

@@ -428,3 +428,20 @@ async fn old_values_go_with_the_changes_that_hold_them() {
     bench.synced().await;
     assert!(!found(&bench).contains(&before));
 }
+
+/// A consumer that has not read of her deletion can't learn of it any more, so it is told to begin anew.
+#[tokio::test]
+async fn a_consumer_that_is_behind_is_told_that_changes_are_gone() {
+    let bench = bench().await;
+    let last: i64 = bench.one("SELECT max(seq) FROM customer_changes");
+    bench.run(&["forget", "4711-anna"]).await.exits(0);
+    let behind = (last - 1).to_string();
+    bench
+        .run(&["-q", "changes", "--after", &behind])
+        .await
+        .exits(66);
+    bench
+        .run(&["changes", "--after", &last.to_string()])
+        .await
+        .exits(0);
+}

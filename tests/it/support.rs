@@ -17,7 +17,7 @@ use tokio::io::AsyncReadExt;
 use tokio::process::{Child, Command};
 
 /// A test that hangs fails; nothing is asserted about how long things take.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(crate) const KEY: &str = "k3y-that-must-stay-secret";
 
@@ -383,28 +383,38 @@ impl Running {
     /// Waits for the next line on stdout.
     pub(crate) async fn line(&mut self) -> String {
         let stdout = self.0.stdout.as_mut().unwrap();
-        let mut line = Vec::new();
-        while line.last() != Some(&b'\n') {
-            line.push(stdout.read_u8().await.unwrap());
-        }
-        String::from_utf8(line).unwrap()
+        let read = async {
+            let mut line = Vec::new();
+            while line.last() != Some(&b'\n') {
+                line.push(stdout.read_u8().await.unwrap());
+            }
+            String::from_utf8(line).unwrap()
+        };
+        tokio::time::timeout(PATIENCE, read)
+            .await
+            .expect("the program should have said something long ago")
     }
 
     /// Waits until it ends.
     pub(crate) async fn end(self) -> Run {
-        let output = tokio::time::timeout(PATIENCE, self.0.wait_with_output())
+        Run::of(self.0).await
+    }
+}
+
+impl Run {
+    /// How a child process ends.
+    pub(crate) async fn of(child: Child) -> Self {
+        let output = tokio::time::timeout(PATIENCE, child.wait_with_output())
             .await
             .expect("the program should have ended long ago")
             .unwrap();
-        Run {
+        Self {
             status: output.status,
             stdout: String::from_utf8(output.stdout).unwrap(),
             stderr: String::from_utf8(output.stderr).unwrap(),
         }
     }
-}
 
-impl Run {
     #[track_caller]
     pub(crate) fn exits(&self, status: i32) -> &Self {
         assert_eq!(self.status.code(), Some(status), "{self:?}");

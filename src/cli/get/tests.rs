@@ -1,5 +1,5 @@
 use super::*;
-use crate::cli::fixture::{ADA, Fixture, PIPE, terminal};
+use crate::cli::fixture::{ADA, Fixture, PIPE, at, terminal};
 use crate::cli::output::{Format, width_of};
 
 fn got(
@@ -9,15 +9,28 @@ fn got(
     format: Option<Format>,
     ids: &[&str],
 ) -> (String, Found) {
+    got_as_of(fixture, screen, raw, format, ids, None, "")
+}
+
+fn got_as_of(
+    fixture: &Fixture,
+    screen: Screen,
+    raw: bool,
+    format: Option<Format>,
+    ids: &[&str],
+    as_of: Option<Timestamp>,
+    input: &str,
+) -> (String, Found) {
     let reader = Reader::open(&fixture.path).unwrap();
     let ids = ids.iter().map(|id| (*id).to_owned()).collect();
     let mut out = Vec::new();
     let arguments = Arguments {
         ids,
+        as_of,
         raw,
         format: FormatArgument { format },
     };
-    let found = print_all(&reader, &mut out, screen, &arguments).unwrap();
+    let found = print_all(&reader, &mut out, screen, &arguments, input.as_bytes()).unwrap();
     (String::from_utf8(out).unwrap(), found)
 }
 
@@ -60,8 +73,11 @@ fn what_is_missing_and_what_is_ambiguous_is_told() {
     let fixture = Fixture::filled();
     let (text, found) = got(&fixture, PIPE, false, None, &["no-1", "twin", "no-2"]);
     assert_eq!(text.lines().count(), 2);
-    assert_eq!(found.missing, ["`no-1`", "`no-2`"]);
-    assert_eq!(found.ambiguous, ["2 customers have the referenceId `twin`"]);
+    assert_eq!(found.missing.first, ["`no-1`", "`no-2`"]);
+    assert_eq!(
+        found.ambiguous.first,
+        ["2 customers have the referenceId `twin`"]
+    );
 }
 
 #[test]
@@ -85,4 +101,42 @@ fn a_card_fits_its_terminal() {
             "{text}"
         );
     }
+}
+
+#[test]
+fn a_card_of_the_past_is_a_card() {
+    let mut fixture = Fixture::filled();
+    let ada = ADA
+        .replace("gold", "silver")
+        .replace("\"name\": \"Ada\"", "\"name\": \"Ada L\"");
+    fixture.pass(60, &[&[&ada]]);
+    let card = |minutes: i64, id: &str| {
+        got_as_of(
+            &fixture,
+            terminal(60),
+            false,
+            None,
+            &[id],
+            Some(at(minutes)),
+            "",
+        )
+        .0
+    };
+    let today = card(70, "c-1");
+    assert!(
+        today.contains("silver") && today.contains("Ada L (u-1)"),
+        "{today}"
+    );
+    let then = card(50, "c-1");
+    assert!(
+        then.contains("gold") && then.contains("Ada (u-1)"),
+        "{then}"
+    );
+    assert!(
+        then.contains("Storgatan 1") && then.contains("auto-pay          yes"),
+        "{then}"
+    );
+    // Not deleted yet.
+    assert!(card(32, "c-4").contains("DELETED"));
+    assert!(!card(20, "c-4").contains("DELETED"));
 }

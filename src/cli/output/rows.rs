@@ -70,6 +70,15 @@ impl<W: Write> RowWriter<W> {
         }
     }
 
+    /// Hands on what has been printed, but for the rows of a table that are measured together.
+    pub(in crate::cli) fn flush(&mut self) -> io::Result<()> {
+        match &mut self.0 {
+            Body::Table(_) => Ok(()),
+            Body::Json(json) => json.out.flush(),
+            Body::Csv(writer, _) => writer.flush(),
+        }
+    }
+
     /// Prints what is left.
     pub(in crate::cli) fn finish(self) -> io::Result<()> {
         match self.0 {
