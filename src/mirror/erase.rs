@@ -10,11 +10,11 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::clean_up::{self, Due};
 use super::traces::Texts;
-use super::{Mirror, Result, add_to_counts, feed, seen};
+use super::{Mirror, Result, add_to_counts, attempts, feed, seen};
 use crate::model::{Timestamp, format_timestamp};
 
-/// Tombstones purged in one transaction: short enough for whoever else wants to write, long enough to read the feed seldom.
-const BATCH_ROWS: i64 = 5000;
+/// Tombstones purged in one transaction, which others wait for who want to write.
+const BATCH_ROWS: i64 = 500;
 
 /// Where an ID is looked for: the first column that has it decides, as with `get`.
 const ID_COLUMNS: [(&str, &str); 3] = [
@@ -23,8 +23,8 @@ const ID_COLUMNS: [(&str, &str); 3] = [
     ("human_readable_id", "humanReadableId"),
 ];
 
-/// What a passes' row says in place of an error that named an erased customer.
-const ERROR_ERASED: &str = "(removed: it named a customer that was erased)";
+/// What is said in place of an error that named an erased customer.
+const MENTION_ERASED: &str = "(removed: it named a customer that was erased)";
 
 /// What erasing came to.
 #[derive(Debug, Default)]
@@ -112,7 +112,7 @@ impl Mirror {
             if !refusals.is_empty() {
                 return Ok(Forgotten::Refused(refusals));
             }
-            erase(tx, &mut erased, true)?;
+            erase(tx, &mut erased)?;
             clean_up::make_due(tx, due, &fingerprints)?;
             Ok(Forgotten::Erased(erased))
         })
@@ -140,7 +140,7 @@ impl Mirror {
                     ..Erased::default()
                 };
                 if !erased.customers.is_empty() {
-                    erase(tx, &mut erased, false)?;
+                    erase(tx, &mut erased)?;
                     let due = clean_up::due(tx)?;
                     clean_up::make_due(tx, due, &[])?;
                 }
@@ -192,12 +192,10 @@ fn find(
     })
 }
 
-/// Deletes all rows of `erased.customers`, none of which is live, and counts them. With `collect`, remembers what they said.
-fn erase(connection: &Connection, erased: &mut Erased, collect: bool) -> rusqlite::Result<()> {
+/// Deletes all rows of `erased.customers`, none of which is live, and counts them, and remembers what they said.
+fn erase(connection: &Connection, erased: &mut Erased) -> rusqlite::Result<()> {
     let ids = serde_json::to_string(&erased.customers).unwrap_or_default();
-    if collect {
-        erased.texts = Texts::of(connection, &ids)?;
-    }
+    erased.texts = Texts::of(connection, &ids)?;
     let rows: Vec<i64> = connection
         .prepare(
             "SELECT row_id FROM customers WHERE customer_id IN (SELECT value FROM json_each(?1))",
@@ -225,7 +223,7 @@ fn erase(connection: &Connection, erased: &mut Erased, collect: bool) -> rusqlit
     let customers = delete("customers")?;
     add_to_counts(connection, 0, -(customers as i64))?;
     forget_samples(connection)?;
-    erased.texts.erase_from_passes(connection, ERROR_ERASED)
+    forget_mentions(connection, &erased.texts)
 }
 
 /// Takes row ids out of what the pass under way has seen: SQLite may give them to customers that are yet to come.
@@ -249,6 +247,27 @@ fn unlist(connection: &Connection, rows: &[i64]) -> rusqlite::Result<()> {
                 .execute((page, without))?;
         }
     }
+}
+
+/// Removes what passes and failed attempts say about the erased: the server's words, of errors and cursors, may be about a customer.
+fn forget_mentions(connection: &Connection, texts: &Texts) -> rusqlite::Result<()> {
+    let Some(search) = texts.search() else {
+        return Ok(());
+    };
+    let said: Vec<(i64, String)> = connection
+        .prepare(
+            "SELECT pass_id, concat_ws(char(10), error, CASE WHEN state <> 'running' THEN next_cursor END) FROM passes
+             WHERE error IS NOT NULL OR next_cursor IS NOT NULL",
+        )?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    for (pass_id, _) in said.iter().filter(|(_, said)| search.is_match(said)) {
+        connection.execute(
+            "UPDATE passes SET error = CASE WHEN error IS NOT NULL THEN ?2 END, next_cursor = CASE WHEN state = 'running' THEN next_cursor END WHERE pass_id = ?1",
+            (pass_id, MENTION_ERASED),
+        )?;
+    }
+    attempts::replace_reason(connection, MENTION_ERASED, |reason| search.is_match(reason))
 }
 
 /// ANALYZE, which this program never runs, keeps samples of what is indexed.

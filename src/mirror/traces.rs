@@ -13,8 +13,8 @@ use crate::json::{Kind, Node};
 const LENGTH_MIN: usize = 5;
 /// Longer ones are spread over pages of the file, and so not found in one piece.
 const LENGTH_MAX: usize = 512;
-/// Enough for the proof, however long somebody's history is.
-const TEXTS_MAX: usize = 10_000;
+/// Bounds memory, however long somebody's history is.
+const TEXTS_MAX: usize = 100_000;
 
 const BLOCK_BYTES: usize = 1 << 20;
 
@@ -62,29 +62,12 @@ impl Texts {
         }
     }
 
-    /// Replaces the errors of passes that one of these texts is in: the server's words may be about a customer.
-    pub(super) fn erase_from_passes(
-        &self,
-        connection: &Connection,
-        instead: &str,
-    ) -> rusqlite::Result<()> {
-        let errors: Vec<(i64, String)> = if self.0.is_empty() {
-            Vec::new()
-        } else {
-            connection
-                .prepare("SELECT pass_id, error FROM passes WHERE error IS NOT NULL")?
-                .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
-                .collect::<rusqlite::Result<_>>()?
-        };
-        for (pass_id, error) in errors {
-            if self.0.iter().any(|text| error.contains(text.as_str())) {
-                connection.execute(
-                    "UPDATE passes SET error = ?2 WHERE pass_id = ?1",
-                    (pass_id, instead),
-                )?;
-            }
+    /// Finds any of them; `None` if there is none.
+    pub(super) fn search(&self) -> Option<AhoCorasick> {
+        if self.0.is_empty() {
+            return None;
         }
-        Ok(())
+        AhoCorasick::new(&self.0).ok()
     }
 
     /// Those that are in the bytes of one of these files, and in no row.
@@ -94,8 +77,10 @@ impl Texts {
         files: &mut [&mut File],
         mut step: impl FnMut(),
     ) -> io::Result<rusqlite::Result<Vec<&str>>> {
+        let Some(search) = self.search() else {
+            return Ok(Ok(Vec::new()));
+        };
         let texts: Vec<&str> = self.0.iter().map(String::as_str).collect();
-        let search = AhoCorasick::new(&texts).map_err(io::Error::other)?;
         let mut found = BTreeSet::new();
         for file in files {
             find(&search, *file, &mut found, &mut step)?;

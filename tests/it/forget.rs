@@ -98,7 +98,7 @@ fn rows_of_others(bench: &Bench) -> Vec<String> {
         "SELECT * FROM customer_users WHERE customer_id <> '4711-anna'",
         "SELECT * FROM customer_changes WHERE customer_id <> '4711-anna'",
         "SELECT * FROM quarantine WHERE customer_id IS NOT '4711-anna'",
-        "SELECT * FROM passes",
+        "SELECT pass_id, state, started_at, finished_at, records, deleted, sweep FROM passes",
     ] {
         let mut statement = db.prepare(sql).unwrap();
         let columns = statement.column_count();
@@ -125,9 +125,17 @@ async fn nothing_is_left_of_who_is_forgotten_and_nobody_else_is_touched(#[case] 
         copy(&bench).with_extension("v1-backup.part"),
     )
     .unwrap();
-    let about_her =
-        "UPDATE passes SET error = 'HTTP 400: no such anna.svensson@example.com' WHERE pass_id = 1";
-    bench.db_to_write().execute_batch(about_her).unwrap();
+    // What the server said of her.
+    let failure = r#"{"count":1,"not_before":"2026-01-31T09:30:00Z","noted_at":"2026-01-31T09:30:00Z","is_over":true,"pass_id":1,
+                      "pages":0,"failure":{"remedy":"time","reason":"HTTP 400: 4711-anna"}}"#;
+    bench
+        .db_to_write()
+        .execute_batch(&format!(
+            "UPDATE passes SET error = 'HTTP 400: no such anna.svensson@example.com', next_cursor = 'after:4711-anna' WHERE pass_id = 1;
+             UPDATE passes SET next_cursor = 'after:c7' WHERE pass_id = 2;
+             INSERT INTO mirror_meta VALUES ('attempts', '{failure}')"
+        ))
+        .unwrap();
     // In the -wal file, too.
     let reader = bench.db();
     assert!(
@@ -151,10 +159,12 @@ async fn nothing_is_left_of_who_is_forgotten_and_nobody_else_is_touched(#[case] 
     assert_eq!(found(&bench), [("Anna Svensson", "mirror.db".to_owned())]);
     let error: String = bench.one("SELECT error FROM passes WHERE pass_id = 1");
     assert!(error.contains("customer that was erased"), "{error}");
-    bench
-        .db_to_write()
-        .execute_batch("UPDATE passes SET error = 'HTTP 400: no such anna.svensson@example.com' WHERE pass_id = 1")
-        .unwrap();
+    let status = bench.run(&["status", "--json"]).await.stdout;
+    assert!(status.contains("\"failures\": 1"), "{status}");
+    assert_eq!(
+        bench.one::<String>("SELECT group_concat(next_cursor) FROM passes"),
+        "after:c7"
+    );
     assert_eq!(rows_of_others(&bench), before);
     bench.assert_mirrors();
 
