@@ -119,7 +119,9 @@ const EXITS: &[Exit] = &[
 fn meaning(exit: Exit) -> &'static str {
     match exit {
         Exit::Done => "Done; a search without hits too. run: stopped by SIGTERM or SIGINT.",
-        Exit::Usage => "Wrong arguments or SQL.",
+        Exit::Usage => {
+            "Wrong arguments or SQL; forget: the customer is live, or several have the ID."
+        }
         Exit::Held => "The sweep is held; with --strict: a record was quarantined.",
         Exit::NotFound => {
             "No such mirror or customer; or changes that were asked for are gone from the feed."

@@ -8,6 +8,7 @@ mod demo;
 mod exit;
 #[cfg(test)]
 mod fixture;
+mod forget;
 mod get;
 mod man;
 pub mod output;
@@ -79,6 +80,7 @@ enum Configured {
     Changes(changes::Arguments),
     Deletions(deletions::Arguments),
     Quarantine(quarantine::Arguments),
+    Forget(forget::Arguments),
 }
 
 /// What every command gets: the configuration, and how it was asked to speak.
@@ -148,5 +150,6 @@ async fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
         Configured::Changes(arguments) => changes::run(&context, &arguments),
         Configured::Deletions(arguments) => deletions::run(&context, &arguments),
         Configured::Quarantine(arguments) => quarantine::run(&context, &arguments),
+        Configured::Forget(arguments) => forget::run(&context, &arguments),
     }
 }

@@ -203,16 +203,11 @@ fn timing(settings: &Settings) -> Result<Timing, ConfigError> {
 }
 
 fn deletions(settings: &Settings) -> Result<Deletions, ConfigError> {
-    let purge_after = settings.duration_or_never("deletions.purge_after", RETENTION)?;
-    if purge_after.is_some() {
-        let problem = "erasing tombstones is not available in this version yet; write \"never\" or remove the setting";
-        return Err(settings.get("deletions.purge_after")?.error(problem));
-    }
     Ok(Deletions {
         confirm_passes: settings.integer("deletions.confirm_passes", 1..=100)?,
         max_percent: settings.get("deletions.max_percent")?.number(0.0..=100.0)?,
         always_allow: settings.integer("deletions.always_allow", 0..=i64::MAX)?,
-        purge_after,
+        purge_after: settings.duration_or_never("deletions.purge_after", RETENTION)?,
     })
 }
 

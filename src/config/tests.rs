@@ -136,6 +136,7 @@ fn the_environment_wins_over_the_file_and_the_file_over_defaults() {
         ("CUSTOMER_MIRROR__API__MAX_REQUESTS_PER_SECOND", "2.5"),
         ("CUSTOMER_MIRROR__SCHEDULE__RUN_ON_START", "false"),
         ("CUSTOMER_MIRROR__CHANGES__KEEP", "never"),
+        ("CUSTOMER_MIRROR__DELETIONS__PURGE_AFTER", "365d"),
         ("CUSTOMER_MIRROR__LOG__FORMAT", "json"),
         ("CUSTOMER_MIRROR__API__KEY", "007"),
     ];
@@ -160,6 +161,8 @@ fn the_environment_wins_over_the_file_and_the_file_over_defaults() {
         (config.schedule.run_on_start, config.changes.keep),
         (false, None)
     );
+    let year = Duration::from_secs(365 * 86_400);
+    assert_eq!(config.deletions.purge_after, Some(year));
     assert_eq!(config.log.format, LogFormat::Json);
     let without_filter = load(file, &[("CUSTOMER_MIRROR__API__FILTER", "")]).unwrap();
     assert_eq!(without_filter.api.unwrap().filter, None);

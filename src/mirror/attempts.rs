@@ -71,6 +71,25 @@ pub(super) fn read(connection: &Connection) -> rusqlite::Result<Option<Attempts>
     Ok(stored.and_then(|text| serde_json::from_str(&text).ok()))
 }
 
+/// Says something else in place of a reason of the last failure that must not be kept.
+pub(super) fn replace_reason(
+    connection: &Connection,
+    instead: &str,
+    is_bad: impl Fn(&str) -> bool,
+) -> rusqlite::Result<()> {
+    let Some(mut attempts) = read(connection)? else {
+        return Ok(());
+    };
+    match &mut attempts.failure {
+        Some(failure) if is_bad(&failure.reason) => {
+            instead.clone_into(&mut failure.reason);
+        }
+        _ => return Ok(()),
+    }
+    let text = serde_json::to_string(&attempts).unwrap_or_default();
+    set_meta(connection, ATTEMPTS, &text)
+}
+
 /// A pass has come to its end.
 pub(super) fn forget(connection: &Connection) -> rusqlite::Result<()> {
     remove_meta(connection, ATTEMPTS)

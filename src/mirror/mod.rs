@@ -5,7 +5,9 @@
 //! at the end of a walk and its tombstones ([`Mirror::finish_pass`]).
 
 mod attempts;
+mod clean_up;
 mod commit;
+mod erase;
 mod error;
 mod feed;
 mod files;
@@ -17,12 +19,15 @@ mod quarantine;
 mod read;
 mod rows;
 mod schema;
+mod scrub;
 mod seen;
 mod sweep;
 mod tables;
+mod traces;
 mod upgrade;
 mod work;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{
@@ -30,7 +35,9 @@ use rusqlite::{
 };
 
 pub use attempts::{Attempts, LastFailure, Remedy};
+pub use clean_up::CleanUp;
 pub use commit::{CommitOutcome, Cost, PageCommit};
+pub use erase::{Erased, Forgotten, Refusal};
 pub use error::{DAEMON, MirrorError};
 pub use feed::{Change, FeedBatch, FeedBounds, FeedFilter, FeedGap, FeedPosition};
 pub use lock::Owner;
@@ -47,6 +54,8 @@ pub use work::Work;
 #[derive(Debug)]
 pub struct Mirror {
     connection: Connection,
+    /// The file itself, once [`Mirror::clean_up`] needs it. Closed after the connection, which would lose its locks by that.
+    raw: Option<File>,
     path: PathBuf,
     /// Keys the hashes, so that nobody can prepare two records that this mirror would take for the same.
     seed: u64,
@@ -88,7 +97,8 @@ impl Mirror {
     }
 
     /// Opens a mirror for a decision that may be made while another process, as the daemon does all its life, holds the lock:
-    /// one transaction, by [`Mirror::approve_held_sweep`], [`Mirror::discard_held_sweep`] or [`Mirror::retry_quarantine`].
+    /// one transaction, by [`Mirror::approve_held_sweep`], [`Mirror::discard_held_sweep`], [`Mirror::retry_quarantine`] or
+    /// [`Mirror::forget`].
     ///
     /// That is safe for the pass under way: whatever it writes it decides in the same transaction, from what it reads there. What
     /// it keeps between transactions is the hash seed, which never changes, and a guess at the next row, which is checked. No
@@ -124,6 +134,7 @@ impl Mirror {
             .map_err(|error| MirrorError::from_sqlite(path, error))?;
         let mut mirror = Self {
             connection,
+            raw: None,
             path: path.to_owned(),
             seed: 0,
             expected_row: 1,

@@ -110,11 +110,15 @@ fn as_reader(error: MirrorError) -> MirrorError {
 /// Brings all that is committed into the mirror's file and empties the -wal file, as far as no reader needs it and nobody else
 /// writes; waits for neither.
 pub(super) fn settle(connection: &Connection) -> rusqlite::Result<()> {
+    settle_all(connection).map(drop)
+}
+
+/// The same; true if nothing was in the way.
+pub(super) fn settle_all(connection: &Connection) -> rusqlite::Result<bool> {
     connection.busy_timeout(Duration::ZERO)?;
-    // It answers with a row, of which nothing is of use here.
-    let settled = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    settled
+    busy.map(|busy: i64| busy == 0)
 }
 
 /// An empty mirror in memory, for a preview where there is no file yet.
@@ -160,6 +164,8 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     // In WAL mode NORMAL can lose the last commits on power loss, never a part of one: the mirror is then an earlier true state.
     connection.pragma_update(None, "synchronous", "normal")?;
     connection.pragma_update(None, "foreign_keys", true)?;
+    // What is deleted is overwritten with zeros, in rows and in whole pages.
+    connection.pragma_update(None, "secure_delete", true)?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     // What one large transaction (the first indexes) made of the -wal file is given back at the next checkpoint.
     connection.pragma_update(None, "journal_size_limit", CHECKPOINT_PAGES * 4096)?;

@@ -41,6 +41,14 @@ pub(super) fn with(encoded: &[u8], row_id: i64) -> Option<Vec<u8>> {
     Some(encode(&mut row_ids))
 }
 
+/// The same runs without some row ids; `None` as in [`decode`].
+pub(super) fn without(encoded: &[u8], row_ids: &[i64]) -> Option<Vec<u8>> {
+    let mut kept = Vec::new();
+    decode(encoded, |first, last| kept.extend(first..=last))?;
+    kept.retain(|row_id| !row_ids.contains(row_id));
+    Some(encode(&mut kept))
+}
+
 /// LEB128: seven bits a byte, the lowest first.
 fn write_number(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {

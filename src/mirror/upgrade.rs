@@ -15,6 +15,9 @@ pub(super) const MIGRATIONS: [&str; 1] = [include_str!("migrations/001_initial.s
 /// Ends the name of the copy that is kept; before it is `.v` and the copy's version.
 const BACKUP: &str = "-backup";
 
+/// Ends that of a copy that is not finished.
+const UNFINISHED: &str = ".part";
+
 /// Brings the mirror at `path` from version `from` to the latest. The caller holds the lock.
 pub(super) fn upgrade(connection: &mut Connection, path: &Path, from: i64) -> Result<()> {
     upgrade_by(&MIGRATIONS, connection, path, from)
@@ -66,7 +69,7 @@ fn run(migrations: &[&str], connection: &mut Connection, from: i64) -> rusqlite:
 /// Writes the mirror as it is to `backup`, which is there whole or not at all, and not lost by a power failure.
 fn keep_copy(connection: &Connection, path: &Path, backup: &Path) -> Result<()> {
     let mut unfinished = backup.as_os_str().to_owned();
-    unfinished.push(".part");
+    unfinished.push(UNFINISHED);
     let unfinished = PathBuf::from(unfinished);
     let copied = copy_to(connection, path, &unfinished).and_then(|()| {
         std::fs::rename(&unfinished, backup)
@@ -119,27 +122,52 @@ fn without_copy(error: MirrorError, backup: &Path, from: i64, to: i64) -> Mirror
 
 /// Removes the copies that earlier upgrades kept: only the last one is of use, and each is as large as a mirror.
 fn remove_older(path: &Path, backup: &Path) {
-    let real = files::beside(path, "");
-    let (Some(folder), Some(name)) = (real.parent(), real.file_name()) else {
-        return;
-    };
-    let Ok(entries) = std::fs::read_dir(folder) else {
-        return;
-    };
-    for entry in entries.flatten() {
-        let (file, file_name) = (entry.path(), entry.file_name());
-        if file == backup || !is_backup(&file_name.to_string_lossy(), &name.to_string_lossy()) {
-            continue;
-        }
-        if let Err(error) = std::fs::remove_file(&file) {
+    let copies = copies(path).unwrap_or_default();
+    for file in copies.iter().filter(|file| *file != backup) {
+        if let Err(error) = std::fs::remove_file(file) {
             warn!(file = %file.display(), error = %error, "the copy of an earlier upgrade can't be removed");
         }
     }
 }
 
-/// Whether this is the name of a copy of the mirror of that name: `customers.db.v1-backup` of `customers.db`.
+/// The copies that upgrades kept of the mirror.
+fn copies(path: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let real = files::beside(path, "");
+    let (Some(folder), Some(name)) = (real.parent(), real.file_name()) else {
+        return Ok(Vec::new());
+    };
+    let name = name.to_string_lossy();
+    let mut copies = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if is_backup(&entry.file_name().to_string_lossy(), &name) {
+            copies.push(entry.path());
+        }
+    }
+    Ok(copies)
+}
+
+/// Removes all copies that upgrades kept, and what is there of an unfinished one; returns which.
+pub(super) fn remove_copies(
+    path: &Path,
+) -> std::result::Result<Vec<PathBuf>, (PathBuf, std::io::Error)> {
+    let copies = copies(path).map_err(|error| (path.to_owned(), error))?;
+    for copy in &copies {
+        match std::fs::remove_file(copy) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err((copy.clone(), error));
+            }
+            _ => {}
+        }
+    }
+    Ok(copies)
+}
+
+/// Whether this is the name of a copy, finished or not, of the mirror of that name: `customers.db.v1-backup` of `customers.db`.
 fn is_backup(file_name: &str, mirror_name: &str) -> bool {
     file_name
+        .strip_suffix(UNFINISHED)
+        .unwrap_or(file_name)
         .strip_prefix(mirror_name)
         .and_then(|rest| rest.strip_prefix(".v"))
         .and_then(|rest| rest.strip_suffix(BACKUP))

@@ -23,7 +23,7 @@ use walk::{Walk, Walker};
 
 use crate::clock::Clock;
 use crate::config::{Changes, Deletions};
-use crate::mirror::MirrorError;
+use crate::mirror::{CleanUp, MirrorError};
 use crate::model::{PassReport, PassState};
 use crate::plan;
 use crate::source::{FailureKind, PageSource, SourceError};
@@ -246,13 +246,62 @@ async fn finish(
     };
     let (deletions, changes, now) = (rules.deletions.clone(), rules.changes.clone(), desk.now());
     let held = desk
-        .with_unless_stopped(stop, move |mirror| {
+        .with_unless_stopped(stop.clone(), move |mirror| {
             mirror.finish_pass(pass_id, &proof, &deletions, &changes, now)
         })
         .await?;
-    Ok(match held {
-        Some(held) => End::Complete { held },
+    let Some(held) = held else {
         // The walk stays on record: the next run judges it.
-        None => End::Interrupted,
-    })
+        return Ok(End::Interrupted);
+    };
+    purge(desk, rules.deletions.purge_after, stop).await?;
+    Ok(End::Complete { held })
+}
+
+/// Erases tombstones that are old enough, and what is left of them in the file. What can't be done is left to the next pass:
+/// this one is complete.
+async fn purge(
+    desk: &Desk<'_>,
+    purge_after: Option<Duration>,
+    stop: watch::Receiver<bool>,
+) -> Result<(), PassError> {
+    let now = desk.now();
+    let done = desk
+        .with_unless_stopped(stop, move |mirror| {
+            let purged = match purge_after {
+                Some(purge_after) => mirror.purge(purge_after, now)?,
+                None => 0,
+            };
+            Ok((purged, mirror.clean_up(Duration::ZERO)?))
+        })
+        .await;
+    let cleaned = match done {
+        Ok(None) => return Ok(()),
+        Ok(Some((purged, cleaned))) => {
+            if purged > 0 {
+                info!(
+                    customers = purged,
+                    "erased for good: deleted longer ago than deletions.purge_after"
+                );
+            }
+            cleaned
+        }
+        Err(PassError::Mirror(error)) => {
+            warn!(%error, "deleted customers could not be erased wholly; the next pass tries again");
+            return Ok(());
+        }
+        Err(died @ PassError::Died(_)) => return Err(died),
+    };
+    match cleaned {
+        CleanUp::NotDue => {}
+        CleanUp::Done(copies) => {
+            for copy in copies {
+                info!(copy = %copy.display(), "removed what an upgrade kept of the mirror: it held erased customers");
+            }
+        }
+        CleanUp::InUse => info!(
+            "another program reads the mirror as it was: bytes of erased customers stay in its files until the end of the next pass"
+        ),
+    }
+    Ok(())
 }

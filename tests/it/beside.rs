@@ -6,7 +6,7 @@ use rstest::rstest;
 use crate::support::{Bench, Run, Running, assert_sound, customer, customers};
 
 /// Begins a pass that waits for its `request`th answer; the pages but the last two are in the mirror then.
-async fn in_mid_pass(bench: &Bench, request: u64) -> Running {
+pub(crate) async fn in_mid_pass(bench: &Bench, request: u64) -> Running {
     let request = bench.sim.request_count() + request;
     bench.sim.hold_request(request);
     let running = bench.spawn(&["sync", "--json"]);
@@ -14,7 +14,7 @@ async fn in_mid_pass(bench: &Bench, request: u64) -> Running {
     running
 }
 
-async fn go_on(bench: &Bench, running: Running) -> Run {
+pub(crate) async fn go_on(bench: &Bench, running: Running) -> Run {
     // Nobody else has got the lock meanwhile.
     bench.run(&["-q", "sync"]).await.exits(75);
     assert_sound(&bench.db());

@@ -20,6 +20,7 @@ mod faults;
 mod feed;
 mod files;
 mod follow;
+mod forget;
 mod journal;
 mod life;
 mod past;

@@ -145,8 +145,8 @@ use super::{api, load};
     "DIR/c.toml:2: deletions.always_allow = -1: must be 0 to 9223372036854775807"
 )]
 #[case(
-    "[deletions]\npurge_after = '1y'",
-    "DIR/c.toml:2: deletions.purge_after = \"1y\": erasing tombstones is not available in this version yet; write \"never\" or remove the setting"
+    "[deletions]\npurge_after = '0s'",
+    "DIR/c.toml:2: deletions.purge_after = \"0s\": must be 1s to 9years 11months 27days 21h 50m 24s"
 )]
 #[case(
     "[http]\nlisten = '127.0.0.1:9100'",

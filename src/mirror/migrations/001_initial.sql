@@ -53,7 +53,8 @@ CREATE TABLE customers (
   raw TEXT NOT NULL                    -- the record as sent; last, so that reading the rest doesn't read it
 ) STRICT;
 
--- Its indexes are in ../indexes.sql.
+-- Its other indexes are in ../indexes.sql. This one is of tombstones only.
+CREATE INDEX customers_deleted_at ON customers (deleted_at) WHERE deleted_at IS NOT NULL;
 
 CREATE TABLE customer_users (
   customer_id TEXT NOT NULL REFERENCES customers (customer_id) ON DELETE CASCADE,
