@@ -37,7 +37,7 @@ the last whole one.
 
 Examples:
   customer-mirror changes --since 2h
-  customer-mirror changes --after 1000234 --follow | while read -r change; do …; done
+  customer-mirror changes --after 12 --follow | jq -c '[.seq, .kind, .after.name]'
   customer-mirror changes --customer 4711 --kind updated,deleted --format json")]
 pub(super) struct Arguments {
     /// Begin behind this change [default: the oldest that is kept]

@@ -19,8 +19,8 @@ refused: the next pass would bring it back. Backups, exports and logs of your ow
 It works beside a running daemon. There is no way back.
 
 Examples:
-  customer-mirror forget 4711
-  customer-mirror forget 4711 4712
+  customer-mirror forget 4712
+  customer-mirror forget 4712 4713
 
 Exit status: 0 erased; 64 the customer is live, or several have the ID: nothing was erased; 66 nobody has it; 74 traces are \
 left, or an I/O error; 75 traces are left because a program reads the mirror as it was before: run it again when that has ended.")]

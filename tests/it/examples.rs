@@ -7,8 +7,8 @@ use tokio::process::Command;
 use crate::support::{Bench, KEY, Run, Running, customer, program};
 use customer_mirror::simulator::Listing;
 
-/// A mirror with something of everything: customers 4711 and 4712, the latter deleted, a quarantined record, a held sweep. The
-/// server lists everybody again but 4712.
+/// A mirror with something of everything: customer 4711, known since long ago; 4712 and 4713, deleted; a quarantined record; a held
+/// sweep. The server lists everybody again but the deleted ones.
 struct Stage {
     bench: Bench,
     kept: PathBuf,
@@ -27,11 +27,12 @@ impl Stage {
     async fn set() -> Self {
         let mut leaving = everybody();
         leaving.push(customer("4712", r#","name":"Gone Away""#));
+        leaving.push(customer("4713", ""));
         leaving.push(customer("", ""));
         let mut bench = Bench::of(Listing::explicit(leaving)).await;
         bench
             .set("deletions.confirm_passes", "1")
-            .set("deletions.always_allow", "1");
+            .set("deletions.always_allow", "2");
         bench.sync().await.exits(0);
         bench.sim.set_listing(Listing::explicit(everybody()));
         bench.sync().await.exits(0);
@@ -39,6 +40,14 @@ impl Stage {
             .sim
             .set_listing(Listing::explicit(everybody().into_iter().take(10)));
         bench.sync().await.exits(65);
+        bench
+            .db_to_write()
+            .execute_batch(
+                "UPDATE customers SET first_seen_at = '2025-01-01T00:00:00.000Z', changed_at = '2025-01-01T00:00:00.000Z';
+                 UPDATE customer_changes SET changed_at = '2025-01-01T00:00:00.000Z' WHERE kind = 'created';
+                 PRAGMA wal_checkpoint(TRUNCATE)",
+            )
+            .unwrap();
         bench.sim.set_listing(Listing::explicit(everybody()));
         let kept = bench.folder.path().join("kept");
         let home = bench.folder.path().join(".config/fish/completions");
