@@ -28,15 +28,36 @@ pub fn error(message: &str) {
         let lines: Vec<_> = message.lines().map(|line| format!("<3>{line}")).collect();
         lines.join("\n")
     } else {
-        message
+        wrapped(&message, stderr_width())
     };
     let _ = writeln!(anstream::stderr(), "{message}");
+}
+
+/// Columns of the terminal that stderr is, if it is one.
+fn stderr_width() -> Option<usize> {
+    let (terminal_size::Width(width), _) = terminal_size::terminal_size_of(std::io::stderr())?;
+    Some(usize::from(width).max(20))
+}
+
+/// Lines broken between words; those that are laid out, which begin with a space, are left alone.
+fn wrapped(message: &str, width: Option<usize>) -> String {
+    let Some(width) = width else {
+        return message.to_owned();
+    };
+    let lines = message.lines().flat_map(|line| {
+        if line.starts_with(' ') {
+            vec![line]
+        } else {
+            harmless::wrap(line, width)
+        }
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Tells on stderr what is not data, unless asked to be quiet.
 pub(super) fn note(context: &Context, message: &str) {
     if !context.quiet {
-        let _ = writeln!(anstream::stderr(), "{message}");
+        let _ = writeln!(anstream::stderr(), "{}", wrapped(message, stderr_width()));
     }
 }
 
@@ -128,5 +149,20 @@ impl Screen {
 
     pub(super) fn dim(self, text: &str) -> String {
         self.paint(Style::new().dimmed(), text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_broken_between_words() {
+        let message = "no such column: nam; did you mean `name`?\n  SELECT nam FROM live_customers\n         ^";
+        assert_eq!(wrapped(message, None), message);
+        assert_eq!(
+            wrapped(message, Some(24)),
+            "no such column: nam; did\nyou mean `name`?\n  SELECT nam FROM live_customers\n         ^"
+        );
     }
 }
