@@ -16,6 +16,7 @@ mod progress;
 mod quarantine;
 mod query;
 mod run;
+mod search;
 mod signals;
 mod simulate_api;
 mod status;
@@ -76,6 +77,7 @@ enum Configured {
     Sync(sync::Arguments),
     Status(status::Arguments),
     Get(get::Arguments),
+    Search(search::Arguments),
     Query(query::Arguments),
     Changes(changes::Arguments),
     Deletions(deletions::Arguments),
@@ -146,6 +148,7 @@ async fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
         Configured::Sync(arguments) => sync::run(&context, arguments).await,
         Configured::Status(arguments) => status::run(&context, &arguments),
         Configured::Get(arguments) => get::run(&context, &arguments),
+        Configured::Search(arguments) => search::run(&context, &arguments),
         Configured::Query(arguments) => query::run(&context, &arguments),
         Configured::Changes(arguments) => changes::run(&context, &arguments),
         Configured::Deletions(arguments) => deletions::run(&context, &arguments),

@@ -29,6 +29,7 @@ mod query;
 mod readers;
 mod records;
 mod resume;
+mod search;
 mod secrets;
 mod seeds;
 mod service;
