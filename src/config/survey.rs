@@ -6,7 +6,7 @@ use super::environment::Environment;
 use super::error::ConfigError;
 use super::load::{self, Sources, build};
 use super::settings::Settings;
-use super::{Api, Config};
+use super::{Api, Config, Timing};
 
 /// A configuration that may be broken.
 #[derive(Debug)]
@@ -35,6 +35,15 @@ impl Survey {
             .iter()
             .all(|error| error.key().is_some_and(|key| !key.starts_with("api.")));
         self.config.api.as_ref().filter(|_| is_clear)
+    }
+
+    /// The schedule, unless it is among what is wrong.
+    pub fn schedule(&self) -> Option<&Timing> {
+        let is_wrong = self
+            .errors
+            .iter()
+            .any(|error| error.key().is_some_and(|key| key.starts_with("schedule.")));
+        (!is_wrong).then_some(&self.config.schedule)
     }
 }
 
