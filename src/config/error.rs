@@ -29,7 +29,7 @@ impl ConfigError {
         }
     }
 
-    /// The same, about the value of one key.
+    /// The same, about the value of one key, or about one section.
     pub(super) fn about(self, key: &'static str) -> Self {
         Self {
             key: Some(key),
@@ -37,7 +37,7 @@ impl ConfigError {
         }
     }
 
-    /// The key whose value is wrong, `api.page_size`; `None` if it isn't about the value of a key.
+    /// The key whose value is wrong, `api.page_size`, or the section with an unknown key, `api`; `None` if it may be about anything.
     pub(super) fn key(&self) -> Option<&'static str> {
         self.key
     }

@@ -116,7 +116,13 @@ impl Reading<'_> {
                     Ok(value) => self.layer.set(key, value, &place),
                     Err(shown) => self.errors.push(wrong_type(key, &shown, &place)),
                 },
-                (value, None) => self.errors.push(unknown(&full_name, value, place)),
+                (value, None) => {
+                    let error = unknown(&full_name, value, place);
+                    self.errors.push(match schema::top_section_of(&full_name) {
+                        Some(section) => error.about(section),
+                        None => error,
+                    });
+                }
             }
         }
     }

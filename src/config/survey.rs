@@ -33,7 +33,7 @@ impl Survey {
         let is_clear = self
             .errors
             .iter()
-            .all(|error| error.key().is_some_and(|key| !key.starts_with("api.")));
+            .all(|error| error.key().is_some_and(|key| !key.starts_with("api")));
         self.config.api.as_ref().filter(|_| is_clear)
     }
 
@@ -42,7 +42,7 @@ impl Survey {
         let is_wrong = self
             .errors
             .iter()
-            .any(|error| error.key().is_some_and(|key| key.starts_with("schedule.")));
+            .any(|error| error.key().is_none_or(|key| key.starts_with("schedule")));
         (!is_wrong).then_some(&self.config.schedule)
     }
 }
@@ -76,7 +76,7 @@ pub(super) fn take(
     };
     // A section that is misspelt may well be the one that says where the mirror is.
     let may_be_elsewhere = errors.iter().any(|error| match error.key() {
-        None => path_is_default,
+        None | Some("mirror") => path_is_default,
         Some(key) => key == "mirror.path",
     });
     Ok(Survey {
@@ -134,7 +134,9 @@ mod tests {
         for (text, has_path, has_api) in [
             (format!("{api}{path}"), true, true),
             (format!("{api}page_size = 0\n{path}"), true, false),
-            (format!("{api}{path}paht = 7\n"), true, false),
+            (format!("{api}paeg_size = 7\n{path}"), true, false),
+            (format!("{api}{path}paht = 7\n"), true, true),
+            (format!("{api}[mirror]\npaht = \"m.db\"\n"), false, true),
             (format!("{api}[miror]\npath = \"m.db\"\n"), false, false),
             (format!("{api}[mirror]\npath = \"~/m.db\"\n"), false, true),
             (format!("{path}[api]\nbase_url = https\n"), true, false),

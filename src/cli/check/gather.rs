@@ -19,7 +19,8 @@ use crate::model::Timestamp;
 use crate::source::visit;
 use crate::telemetry;
 
-/// What SQLite's own check may take unasked: enough for two gigabytes or so, and not too long for whoever waits for an answer.
+/// What SQLite's own check may take unasked: it is enough for two gigabytes that are in memory, or some hundred megabytes from a slow
+/// disk, and not too long for whoever waits for an answer.
 pub(super) const QUICK_CHECK_MAX: Duration = Duration::from_secs(10);
 
 /// Looks at everything.

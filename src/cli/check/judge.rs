@@ -12,6 +12,11 @@ mod tests;
 use super::facts::{Contents, Facts, State};
 use super::verdict::{Check, Report, Verdict};
 
+/// Why nothing is said of a mirror that nobody can find …
+const NO_PATH: &str = "mirror.path is not known as long as the configuration is broken";
+/// … or that isn't there.
+const NO_MIRROR: &str = "there is no mirror yet";
+
 type Judge = fn(&Facts) -> Verdict;
 
 /// Those that belong together, together.
@@ -27,7 +32,7 @@ const JUDGES: &[&[(&str, Judge)]] = &[
         ("source", mirror::source),
         ("integrity", mirror::integrity),
         ("lock", mirror::lock),
-        ("log size", disk::log_size),
+        ("wal", disk::wal),
         ("disk", disk::disk),
         ("copies", disk::copies),
     ],
@@ -75,8 +80,8 @@ pub(super) fn judge(facts: &Facts) -> Report {
 /// What the mirror says; a verdict where it says nothing.
 fn contents(facts: &Facts) -> Result<&Contents, Verdict> {
     match facts.mirror.as_ref().map(|mirror| &mirror.state) {
-        None => Err(Verdict::skipped("nobody knows where the mirror is")),
-        Some(State::Missing) => Err(Verdict::skipped("there is no mirror yet")),
+        None => Err(Verdict::skipped(NO_PATH)),
+        Some(State::Missing) => Err(Verdict::skipped(NO_MIRROR)),
         Some(State::Open {
             contents: Ok(contents),
             ..

@@ -2,7 +2,7 @@
 
 use anstyle::{AnsiColor, Style};
 
-use super::verdict::{Report, Verdict};
+use super::verdict::{Check, Report, Verdict};
 use crate::cli::output::{Screen, harmless, plural, width_of, wrap};
 
 /// Columns of the longest name.
@@ -16,8 +16,18 @@ const WIDE: usize = 60;
 pub(super) fn render(report: &Report, screen: Screen) -> String {
     let mut text = String::new();
     for part in report.0.iter().filter(|part| !part.is_empty()) {
-        for check in part {
-            entry(&mut text, check.name, &check.verdict, screen);
+        // Several that are skipped for one reason are one line.
+        for alike in part.chunk_by(|one, next| is_skipped(one) && one.verdict == next.verdict) {
+            let [first, others @ ..] = alike else {
+                continue;
+            };
+            let names: Vec<_> = others.iter().map(|check| check.name).collect();
+            if names.is_empty() {
+                entry(&mut text, first.name, &first.verdict, screen);
+            } else {
+                let why = format!("{} (and so {})", first.verdict.found(), names.join(", "));
+                entry(&mut text, first.name, &Verdict::skipped(why), screen);
+            }
         }
         text.push('\n');
     }
@@ -32,6 +42,10 @@ pub(super) fn render(report: &Report, screen: Screen) -> String {
         text.push('\n');
     }
     text
+}
+
+fn is_skipped(check: &Check) -> bool {
+    matches!(check.verdict, Verdict::Skipped(_))
 }
 
 /// A word that is told apart without colours, too, and its style.
@@ -144,7 +158,6 @@ fn summary(report: &Report) -> String {
 mod tests {
     use super::*;
     use crate::cli::Exit;
-    use crate::cli::check::verdict::Check;
     use crate::cli::fixture::{PIPE, terminal};
 
     fn report() -> Report {
@@ -153,6 +166,7 @@ mod tests {
             vec![
                 check("config", Verdict::ok("/etc/customer-mirror/config.toml")),
                 check("key", Verdict::skipped("[api] is broken")),
+                check("source", Verdict::skipped("[api] is broken")),
             ],
             vec![
                 check(
@@ -172,14 +186,14 @@ mod tests {
         assert_eq!(
             render(&report(), PIPE),
             "ok    config      /etc/customer-mirror/config.toml\n\
-             skip  key         [api] is broken\n\
+             skip  key         [api] is broken (and so source)\n\
              \n\
              WARN  rate limit  none ␛[2J left of what there was\n\
              \u{20}                 -> wait a little\n\
              FAIL  server      connection refused\n\
              \u{20}                 -> start it\n\
              \n\
-             1 failure (server), 1 warning (rate limit), 1 ok, 1 skipped; exit status 69.\n"
+             1 failure (server), 1 warning (rate limit), 1 ok, 2 skipped; exit status 69.\n"
         );
     }
 

@@ -76,8 +76,10 @@ impl Verdict {
     /// What was found, or why nothing was.
     pub(super) fn found(&self) -> &str {
         match self {
-            Self::Ok(found) | Self::Skipped(found) => found,
-            Self::Warn { found, .. } | Self::Fail { found, .. } => found,
+            Self::Ok(found)
+            | Self::Skipped(found)
+            | Self::Warn { found, .. }
+            | Self::Fail { found, .. } => found,
         }
     }
 

@@ -10,7 +10,7 @@ use crate::mirror::FileFacts;
 /// What is known of the key, and the key.
 pub(super) fn gather(survey: &Survey, environment: &Environment) -> (KeyFacts, Option<ApiKey>) {
     let Some(api) = survey.api() else {
-        let why = "not looked for: what [api] says is not clear";
+        let why = "what the configuration says of it is not clear";
         return (KeyFacts::NotLookedFor(why), None);
     };
     let error = match ApiKey::load(api, environment) {

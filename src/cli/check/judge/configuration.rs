@@ -54,7 +54,7 @@ pub(super) fn configuration(facts: &Facts) -> Vec<Verdict> {
 /// When passes are due.
 pub(super) fn schedule(facts: &Facts) -> Verdict {
     let Some(timing) = &facts.schedule else {
-        return Verdict::skipped("[schedule] is broken");
+        return Verdict::skipped("what the configuration says of it is not clear");
     };
     let when = &timing.when;
     let shown = format!("{} {}", when.expression(), when.timezone().name());

@@ -1,5 +1,6 @@
 //! The room that the mirror takes, and what is left.
 
+use super::{NO_MIRROR, NO_PATH};
 use crate::cli::Exit;
 use crate::cli::check::facts::{Facts, State};
 use crate::cli::check::verdict::Verdict;
@@ -7,12 +8,12 @@ use crate::cli::output::bytes;
 use crate::mirror::{FileFacts, LockState, WAL_BYTES};
 
 /// Whether the write-ahead log stays within its bound.
-pub(super) fn log_size(facts: &Facts) -> Verdict {
+pub(super) fn wal(facts: &Facts) -> Verdict {
     let Some(mirror) = &facts.mirror else {
-        return Verdict::skipped("nobody knows where the mirror is");
+        return Verdict::skipped(NO_PATH);
     };
     if matches!(mirror.state, State::Missing) {
-        return Verdict::skipped("there is no mirror yet");
+        return Verdict::skipped(NO_MIRROR);
     }
     let size = mirror.files.wal_bytes;
     let shown = format!("the -wal file has {}", bytes(size));
@@ -35,7 +36,7 @@ pub(super) fn log_size(facts: &Facts) -> Verdict {
 /// Whether there is room for what is to come.
 pub(super) fn disk(facts: &Facts) -> Verdict {
     let Some(files) = facts.mirror.as_ref().map(|mirror| &mirror.files) else {
-        return Verdict::skipped("nobody knows where the mirror is");
+        return Verdict::skipped(NO_PATH);
     };
     let Some(disk) = files.disk else {
         return Verdict::skipped("its free space can't be seen");
@@ -71,7 +72,7 @@ pub(super) fn disk(facts: &Facts) -> Verdict {
 /// Copies that upgrades left.
 pub(super) fn copies(facts: &Facts) -> Verdict {
     let Some(mirror) = &facts.mirror else {
-        return Verdict::skipped("nobody knows where the mirror is");
+        return Verdict::skipped(NO_PATH);
     };
     let shown = |file: &FileFacts| format!("{} ({})", file.path.display(), bytes(file.size_bytes));
     let is_upgrading = matches!(mirror.lock, LockState::Held(_));

@@ -2,11 +2,11 @@
 
 use chrono::TimeDelta;
 
-use super::contents;
+use super::{NO_MIRROR, NO_PATH, contents};
 use crate::cli::Exit;
 use crate::cli::check::facts::{Examined, Facts, State};
 use crate::cli::check::verdict::Verdict;
-use crate::cli::output::{bytes, count, moment, plural, span};
+use crate::cli::output::{bytes, count, moment, span};
 use crate::mirror::{DAEMON, FileFacts, LockState, Owner, SCHEMA_VERSION, Soundness};
 use crate::model::parse_timestamp;
 
@@ -22,7 +22,7 @@ const RESTORE: &str = "keep a copy of the file and its -wal, then put a backup i
 /// Whether there is a mirror that can be read.
 pub(super) fn mirror(facts: &Facts) -> Verdict {
     let Some(mirror) = &facts.mirror else {
-        return Verdict::skipped("mirror.path is not known as long as the configuration is broken");
+        return Verdict::skipped(NO_PATH);
     };
     let shown = mirror.path.display();
     match &mirror.state {
@@ -46,9 +46,9 @@ pub(super) fn mirror(facts: &Facts) -> Verdict {
             let size = own.map_or(0, |file| file.size_bytes) + mirror.files.wal_bytes;
             let known = &contents.status.mirror;
             Verdict::ok(format!(
-                "{shown} ({}): {}, {} deleted",
+                "{shown} ({}): {} live customers, {} deleted",
                 bytes(size),
-                plural(known.live, "live customer", "live customers"),
+                count(known.live),
                 count(known.deleted)
             ))
         }
@@ -58,7 +58,7 @@ pub(super) fn mirror(facts: &Facts) -> Verdict {
 /// Who may read and write the mirror's files.
 pub(super) fn files(facts: &Facts) -> Verdict {
     let Some(files) = facts.mirror.as_ref().map(|mirror| &mirror.files) else {
-        return Verdict::skipped("nobody knows where they are");
+        return Verdict::skipped(NO_PATH);
     };
     let Some(own) = files.own.first() else {
         return Verdict::skipped("there are none, or they can't be seen");
@@ -159,8 +159,8 @@ pub(super) fn integrity(facts: &Facts) -> Verdict {
     let examined = match facts.mirror.as_ref().map(|mirror| &mirror.state) {
         Some(State::Open { examined, .. }) => examined,
         Some(State::Closed(_)) => return Verdict::skipped("the mirror can't be opened"),
-        Some(State::Missing) => return Verdict::skipped("there is no mirror yet"),
-        None => return Verdict::skipped("nobody knows where the mirror is"),
+        Some(State::Missing) => return Verdict::skipped(NO_MIRROR),
+        None => return Verdict::skipped(NO_PATH),
     };
     let Examined {
         soundness,
@@ -192,7 +192,7 @@ pub(super) fn integrity(facts: &Facts) -> Verdict {
 /// Who writes to it now.
 pub(super) fn lock(facts: &Facts) -> Verdict {
     match facts.mirror.as_ref().map(|mirror| &mirror.lock) {
-        None => Verdict::skipped("nobody knows where the mirror is"),
+        None => Verdict::skipped(NO_PATH),
         Some(LockState::Unknown(why)) => Verdict::skipped(format!(
             "{why}: run this as root or as the mirror's user, to see who has it"
         )),

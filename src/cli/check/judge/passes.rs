@@ -1,5 +1,7 @@
 //! How fresh the mirror is, the pass under way, and what waits for a person.
 
+use chrono::TimeDelta;
+
 use super::contents;
 use crate::cli::check::facts::{Contents, Facts};
 use crate::cli::check::verdict::Verdict;
@@ -8,6 +10,9 @@ use crate::config::Timing;
 use crate::mirror::{LockState, Remedy, RetryStatus};
 use crate::model::{PassReport, PassState, Timestamp, parse_timestamp};
 use crate::plan;
+
+/// A pass that was interrupted for long says nothing of how long the next one takes.
+const TOOK_MAX: TimeDelta = TimeDelta::days(1);
 
 /// More due times are not counted.
 const MISSED_MAX: u32 = 1000;
@@ -55,7 +60,7 @@ pub(super) fn freshness(facts: &Facts) -> Verdict {
             let remedy = if has_writer(facts) {
                 LOOK_AT_THE_LOG
             } else {
-                "nobody makes any: systemctl start customer-mirror, or `customer-mirror sync`; and see in the log why: journalctl -u customer-mirror"
+                "no process makes any: systemctl start customer-mirror, or `customer-mirror sync`"
             };
             Verdict::warn(format!("{found}, but {missed} due since"), remedy)
         }
@@ -80,9 +85,10 @@ fn late_by(
             let from = parse_timestamp(&pass.started_at)?;
             Some(parse_timestamp(pass.finished_at.as_deref()?)? - from)
         })
-        .unwrap_or_default();
+        .unwrap_or_default()
+        .min(TOOK_MAX);
     let second = timing.when.next_after(timing.when.next_after(started)?)?;
-    let jitter = chrono::TimeDelta::from_std(timing.jitter).unwrap_or_default();
+    let jitter = TimeDelta::from_std(timing.jitter).unwrap_or_default();
     if now <= second.checked_add_signed(took + took + jitter)? {
         return None;
     }

@@ -80,8 +80,8 @@ pub(super) fn server(facts: &Facts) -> Verdict {
             );
         }
     };
-    match &visit.result {
-        Err(refusal) => match refusal.trouble {
+    if let Err(refusal) = &visit.result {
+        match refusal.trouble {
             Trouble::Certificate => return Verdict::skipped("no request was sent"),
             Trouble::NoAnswer | Trouble::Status => return fail(Exit::Unavailable, visit, refusal),
             Trouble::Busy => {
@@ -89,11 +89,10 @@ pub(super) fn server(facts: &Facts) -> Verdict {
                 return Verdict::warn(found, refusal.remedy);
             }
             Trouble::Key | Trouble::Protocol => {}
-        },
-        Ok(_) => {}
+        }
     }
     let status = visit.head.as_ref().map_or_else(String::new, |head| {
-        format!(" {} by {}", head.status, head.protocol)
+        format!(" {} ({})", head.status, head.protocol)
     });
     let took = match visit.took.as_millis() {
         milliseconds @ ..10_000 => format!("{milliseconds} ms"),
@@ -136,7 +135,7 @@ pub(super) fn listing(facts: &Facts) -> Verdict {
         Err(refusal) if refusal.trouble == Trouble::Protocol => {
             Verdict::fail(Exit::Protocol, &refusal.what, refusal.remedy)
         }
-        Err(_) => Verdict::skipped("there was none in the answer"),
+        Err(_) => Verdict::skipped("there was no listing in the answer"),
     }
 }
 

@@ -289,7 +289,7 @@ fn the_mirror_and_its_files() {
         ),
         (
             |facts| mirror(facts).files.wal_bytes = 2 * WAL_BYTES + 1,
-            &["log size warn"],
+            &["wal warn"],
         ),
         (
             |facts| mirror(facts).files.disk.as_mut().unwrap().free_bytes = WAL_BYTES - 1,
@@ -316,7 +316,7 @@ fn without_a_mirror_nothing_is_said_of_it() {
         "schema",
         "source",
         "integrity",
-        "log size",
+        "wal",
         "freshness",
         "pass",
         "attempts",
@@ -333,7 +333,7 @@ fn without_a_mirror_nothing_is_said_of_it() {
         assert_eq!(troubles[0], of_mirror);
         let others = troubles[1..]
             .iter()
-            .filter(|trouble| !trouble.starts_with("log size"));
+            .filter(|trouble| !trouble.starts_with("wal"));
         for trouble in others {
             let name = trouble.strip_suffix(" skipped").unwrap();
             assert!(skipped.contains(&name), "{name}");
@@ -411,7 +411,7 @@ fn what_one_answer_tells() {
                 visit(facts).result = Ok(Listed {
                     customers: 100,
                     leads_on: true,
-                })
+                });
             },
             &["parameters warn"],
         ),
@@ -420,7 +420,7 @@ fn what_one_answer_tells() {
                 visit(facts).result = Ok(Listed {
                     customers: 1,
                     leads_on: false,
-                })
+                });
             },
             &["parameters skipped"],
         ),
@@ -429,7 +429,7 @@ fn what_one_answer_tells() {
                 visit(facts).result = Ok(Listed {
                     customers: 0,
                     leads_on: false,
-                })
+                });
             },
             &["listing warn", "parameters skipped"],
         ),
