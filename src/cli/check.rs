@@ -35,8 +35,8 @@ once, for one customer.
 By default SQLite's quick_check gets ten seconds. With --full the whole mirror is read, a few seconds a gigabyte on a good disk; \
 beside a pass, its -wal file grows meanwhile.
 
-Exit status: 0 if nothing failed, warnings or not; else that of the first line that failed, which is what `sync` would end with: \
-66 mirror unreadable; 69 API unavailable; 73 mirror's disk read-only; 74 damaged mirror, or no room; 76 the server breaks the \
+Exit status: 0 if nothing failed, warnings or not; else that of the first line that failed, and lines come in the order in which \
+`sync` meets things: 66 mirror unreadable; 69 API unavailable; 73 mirror's disk read-only; 74 damaged mirror, or no room; 76 the server breaks the \
 protocol; 77 API key refused; 78 configuration, or the mirror is of another source or a newer version.")]
 pub(super) struct Arguments {
     /// Send no request

@@ -134,7 +134,7 @@ async fn server(
         return ServerFacts::NotAsked(if survey.api().is_none() {
             "not asked: the configuration must say clearly whom"
         } else {
-            "not asked: there is no key"
+            "not asked: there is no key at hand"
         });
     };
     let source = api.source_fingerprint();

@@ -14,6 +14,8 @@ use super::verdict::{Check, Report, Verdict};
 
 /// Why nothing is said of a mirror that nobody can find …
 const NO_PATH: &str = "mirror.path is not known as long as the configuration is broken";
+/// … of one that is there, but closed to us …
+const UNREADABLE: &str = "the mirror can't be read";
 /// … or that isn't there.
 const NO_MIRROR: &str = "there is no mirror yet";
 
@@ -86,8 +88,6 @@ fn contents(facts: &Facts) -> Result<&Contents, Verdict> {
             contents: Ok(contents),
             ..
         }) => Ok(contents),
-        Some(State::Closed(_) | State::Open { .. }) => {
-            Err(Verdict::skipped("the mirror can't be read"))
-        }
+        Some(State::Closed(_) | State::Open { .. }) => Err(Verdict::skipped(UNREADABLE)),
     }
 }

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use super::{NO_MIRROR, NO_PATH, contents};
+use super::{NO_MIRROR, NO_PATH, UNREADABLE, contents};
 use crate::cli::Exit;
 use crate::cli::check::facts::{Examined, Facts, State};
 use crate::cli::check::verdict::Verdict;
@@ -61,7 +61,7 @@ pub(super) fn files(facts: &Facts) -> Verdict {
         return Verdict::skipped(NO_PATH);
     };
     let Some(own) = files.own.first() else {
-        return Verdict::skipped("there are none, or they can't be seen");
+        return Verdict::skipped(NO_MIRROR);
     };
     let all = || {
         files
@@ -158,7 +158,7 @@ pub(super) fn source(facts: &Facts) -> Verdict {
 pub(super) fn integrity(facts: &Facts) -> Verdict {
     let examined = match facts.mirror.as_ref().map(|mirror| &mirror.state) {
         Some(State::Open { examined, .. }) => examined,
-        Some(State::Closed(_)) => return Verdict::skipped("the mirror can't be opened"),
+        Some(State::Closed(_)) => return Verdict::skipped(UNREADABLE),
         Some(State::Missing) => return Verdict::skipped(NO_MIRROR),
         None => return Verdict::skipped(NO_PATH),
     };

@@ -28,6 +28,12 @@ fn head(visit: &Visit) -> Result<&Head, Verdict> {
         .ok_or_else(|| Verdict::skipped("no answer came"))
 }
 
+/// What the request came to, if there was an answer of any kind.
+fn answered(facts: &Facts) -> Result<&Visit, Verdict> {
+    let visit = visit(facts)?;
+    head(visit).map(|_| visit)
+}
+
 /// The refusal, if it is of this kind.
 fn refused_by(visit: &Visit, trouble: Trouble) -> Option<&Refusal> {
     visit
@@ -103,7 +109,7 @@ pub(super) fn server(facts: &Facts) -> Verdict {
 
 /// Whether the key is accepted.
 pub(super) fn access(facts: &Facts) -> Verdict {
-    let visit = match visit(facts) {
+    let visit = match answered(facts) {
         Ok(visit) => visit,
         Err(verdict) => return verdict,
     };
@@ -118,7 +124,7 @@ pub(super) fn access(facts: &Facts) -> Verdict {
 
 /// Whether what comes is a listing of customers.
 pub(super) fn listing(facts: &Facts) -> Verdict {
-    let visit = match visit(facts) {
+    let visit = match answered(facts) {
         Ok(visit) => visit,
         Err(verdict) => return verdict,
     };
@@ -141,7 +147,7 @@ pub(super) fn listing(facts: &Facts) -> Verdict {
 
 /// Whether the server knows the parameters by our names, as far as one answer and past passes tell.
 pub(super) fn parameters(facts: &Facts) -> Verdict {
-    let visit = match visit(facts) {
+    let visit = match answered(facts) {
         Ok(visit) => visit,
         Err(verdict) => return verdict,
     };
