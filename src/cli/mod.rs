@@ -1,6 +1,7 @@
 //! The command line: one thin file a command. Data goes to stdout, everything else to stderr.
 
 mod changes;
+mod check;
 mod completions;
 mod customer_ids;
 mod deletions;
@@ -65,6 +66,7 @@ enum Command {
     Demo(demo::Arguments),
     #[command(flatten)]
     Configured(Configured),
+    Check(check::Arguments),
     SimulateApi(simulate_api::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
@@ -122,6 +124,14 @@ async fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Demo(arguments) => return demo::run(arguments).await,
         Command::SimulateApi(arguments) => {
             return simulate_api::run(arguments).await.map(|()| Exit::Done);
+        }
+        Command::Check(of_check) => {
+            let frame = check::Frame {
+                config: arguments.config,
+                verbose: arguments.verbose,
+                quiet,
+            };
+            return check::run(frame, &of_check).await;
         }
         Command::Completions(arguments) => return completions::run(&arguments),
         Command::Man(man::Arguments {}) => return man::run(),

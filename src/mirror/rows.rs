@@ -42,7 +42,7 @@ pub(super) fn compare<'a>(
     seed: u64,
     expected_row: i64,
 ) -> rusqlite::Result<Standing<'a>> {
-    let raw_hash = xxh3_128_with_seed(raw.as_bytes(), seed).to_le_bytes();
+    let raw_hash = raw_hash(raw.as_bytes(), seed);
     // The cheap way first: the same bytes as the customer that is next in line are that customer, unchanged.
     let as_expected = connection
         .prepare_cached(
@@ -76,6 +76,11 @@ pub(super) fn compare<'a>(
         Some((row_id, hash, true)) if hash == content_hash => Standing::Unchanged(row_id),
         Some((row_id, ..)) => Standing::Changed(row_id, read),
     })
+}
+
+/// What `customer_state.raw_hash` holds of a record.
+pub(super) fn raw_hash(raw: &[u8], seed: u64) -> [u8; 16] {
+    xxh3_128_with_seed(raw, seed).to_le_bytes()
 }
 
 /// A customer's row id.

@@ -9,6 +9,7 @@
 )]
 
 mod beside;
+mod check;
 mod complete;
 mod config;
 mod cursor;
