@@ -44,6 +44,15 @@ pub struct Hit {
 }
 
 impl Hit {
+    #[cfg(test)]
+    pub(crate) fn new(summary: [Option<String>; 8], matches: Vec<Match>) -> Self {
+        Self {
+            summary,
+            matches,
+            score: 0,
+        }
+    }
+
     fn name(&self) -> Option<&str> {
         self.summary[4].as_deref()
     }

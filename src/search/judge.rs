@@ -16,6 +16,9 @@ const INSIDE: u32 = 1;
 /// For a name all of whose words were asked for.
 const FULL_NAME_BONUS: u32 = 6;
 
+/// For a text that has all the terms, of several.
+const TOGETHER_BONUS: u32 = 4;
+
 /// A text of a customer.
 #[derive(Debug, Clone, Copy)]
 pub struct Field<'a> {
@@ -95,13 +98,15 @@ impl Question {
 /// An answer to every term.
 fn judge(reading: &[Term], fields: &[Prepared<'_>]) -> Option<Answer> {
     let mut places = vec![Vec::new(); fields.len()];
+    let mut together = vec![0; fields.len()];
     let mut score = 0;
     for term in reading {
         let mut best = 0;
-        for (prepared, places) in fields.iter().zip(&mut places) {
+        for (index, prepared) in fields.iter().enumerate() {
             if let Some(fit) = prepared.fit(term) {
                 best = best.max(fit.quality * weight(prepared.field.kind));
-                places.extend(fit.places);
+                places[index].extend(fit.places);
+                together[index] += 1;
             }
         }
         if best == 0 {
@@ -113,7 +118,10 @@ fn judge(reading: &[Term], fields: &[Prepared<'_>]) -> Option<Answer> {
         .iter()
         .zip(&places)
         .any(|(prepared, places)| prepared.field.kind == Kind::Name && prepared.is_covered(places));
-    let bonus = if full_name { FULL_NAME_BONUS } else { 0 };
+    let mut bonus = if full_name { FULL_NAME_BONUS } else { 0 };
+    if reading.len() > 1 && together.contains(&reading.len()) {
+        bonus += TOGETHER_BONUS;
+    }
     Some(Answer {
         score: score / reading.len() as u32 + bonus,
         marks: fields
@@ -384,6 +392,7 @@ mod tests {
             score("anna", Kind::Name, "Anna"),
             score("anna berg", Kind::Name, "Berg, Anna"),
             score("anna berg", Kind::Name, "Anna Maria Berg"),
+            score("anna", Kind::Name, "Anna Maria Berg"),
             score("anna", Kind::Name, "Annabell"),
             score("anna", Kind::Email, "anna@example.com"),
             score("anna", Kind::OtherName, "Annabell"),

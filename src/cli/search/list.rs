@@ -116,60 +116,163 @@ fn pieces(text: &str, marks: &[Range<usize>], style: Style) -> Item {
 
 /// Items one beside another, two spaces apart; what doesn't fit goes to the next line, further in.
 fn lines(items: Vec<Item>, indent: usize, screen: Screen) -> String {
-    let width = screen.width.unwrap_or(usize::MAX);
-    let mut text = String::new();
-    let mut used = 0;
+    let mut page = Page {
+        text: String::new(),
+        used: 0,
+        width: screen.width.unwrap_or(usize::MAX),
+        indent,
+        screen,
+    };
     for item in items {
         let needed: usize = item.iter().map(|(piece, _)| width_of(piece)).sum();
-        if used == 0 {
-            text.push_str(&" ".repeat(indent));
-            used = indent;
-        } else if used + 2 + needed > width {
-            used = new_line(&mut text, indent);
+        if page.used == 0 {
+            page.space(indent);
+        } else if page.used + 2 + needed > page.width {
+            page.new_line();
         } else {
-            text.push_str("  ");
-            used += 2;
+            page.space(2);
         }
-        for (piece, style) in item {
-            used = write_piece(&mut text, &piece, style, (used, width, indent), screen);
-        }
+        page.write(&item);
     }
-    if used > 0 {
-        text.push('\n');
+    if page.used > 0 {
+        page.text.push('\n');
     }
-    text
+    page.text
 }
 
-fn new_line(text: &mut String, indent: usize) -> usize {
-    text.push('\n');
-    text.push_str(&" ".repeat(indent + INDENT));
-    indent + INDENT
-}
-
-/// Writes a piece, over the end of the line if it must be; returns how much of the line is used.
-fn write_piece(
-    text: &mut String,
-    piece: &str,
-    style: Style,
-    (mut used, width, indent): (usize, usize, usize),
+/// Lines that are being filled.
+struct Page {
+    text: String,
+    /// Columns of the last line.
+    used: usize,
+    width: usize,
+    indent: usize,
     screen: Screen,
-) -> usize {
-    let mut line = String::new();
-    for character in piece.chars() {
-        let takes = width_of(character.encode_utf8(&mut [0; 4]));
-        if used + takes > width && used > indent + INDENT {
-            text.push_str(&screen.paint(style, &line));
-            line.clear();
-            used = new_line(text, indent);
-            if character == ' ' {
-                continue;
+}
+
+impl Page {
+    fn space(&mut self, columns: usize) {
+        self.text.push_str(&" ".repeat(columns));
+        self.used += columns;
+    }
+
+    fn new_line(&mut self) {
+        self.text.truncate(self.text.trim_end_matches(' ').len());
+        self.text.push('\n');
+        self.used = 0;
+        self.space(self.indent + INDENT);
+    }
+
+    /// Writes an item word by word.
+    fn write(&mut self, item: &Item) {
+        let letters: Vec<(char, Style)> = item
+            .iter()
+            .flat_map(|(piece, style)| piece.chars().map(|character| (character, *style)))
+            .collect();
+        for word in letters.split_inclusive(|(character, _)| *character == ' ') {
+            let needed: usize = word.iter().map(|(character, _)| columns(*character)).sum();
+            let is_first = self.used <= self.indent + INDENT;
+            if !is_first && self.used + needed > self.width + usize::from(ends_in_space(word)) {
+                self.new_line();
+            }
+            self.write_word(word);
+        }
+    }
+
+    /// Writes a word; one that is longer than a line is broken.
+    fn write_word(&mut self, word: &[(char, Style)]) {
+        for run in word.chunk_by(|one, other| one.1 == other.1) {
+            let mut piece = String::new();
+            let style = run.first().map_or(PLAIN, |(_, style)| *style);
+            for (character, _) in run {
+                if self.used + columns(*character) > self.width {
+                    if *character == ' ' {
+                        continue;
+                    }
+                    self.text.push_str(&self.screen.paint(style, &piece));
+                    piece.clear();
+                    self.new_line();
+                }
+                piece.push(*character);
+                self.used += columns(*character);
+            }
+            if !piece.is_empty() {
+                self.text.push_str(&self.screen.paint(style, &piece));
             }
         }
-        line.push(character);
-        used += takes;
     }
-    if !line.is_empty() {
-        text.push_str(&screen.paint(style, &line));
+}
+
+fn columns(character: char) -> usize {
+    width_of(character.encode_utf8(&mut [0; 4]))
+}
+
+fn ends_in_space(word: &[(char, Style)]) -> bool {
+    word.last().is_some_and(|(character, _)| *character == ' ')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::fixture::terminal;
+
+    fn hit() -> Hit {
+        let text = |text: &str| Some(text.to_owned());
+        let summary = [
+            text("6f638c2e-0c57-42d9-9c34-170556cef7f1"),
+            text("crm-7"),
+            None,
+            text("CONSUMER"),
+            text("Åsa \x1b[2J Öberg"),
+            text("asa@example.com"),
+            text("+46701234567"),
+            text("2026-01-31T09:30:00.000Z"),
+        ];
+        let street = "Storgatan 12B, uppgång 3, tredje våningen till vänster";
+        let found = |column, text: &str, marks| Match {
+            column,
+            text: text.to_owned(),
+            marks,
+        };
+        let mark = |start, end| std::iter::once(start..end).collect();
+        Hit::new(
+            summary,
+            vec![
+                found("name", "Åsa \x1b[2J Öberg", mark(0, 4)),
+                found("billing_address_street1", street, mark(0, 5)),
+            ],
+        )
     }
-    used
+
+    #[test]
+    fn a_hit_fits_any_screen_and_obeys_nobody() {
+        let now = crate::model::parse_timestamp("2026-02-01T09:30:00.000Z").unwrap();
+        for width in [20, 40, 80] {
+            let text = render(&hit(), terminal(width), now);
+            assert!(text.lines().all(|line| width_of(line) <= width), "{text}");
+            assert!(!text.contains('\x1b'), "{text}");
+        }
+        let text = render(&hit(), terminal(40), now);
+        assert_eq!(
+            text,
+            "Åsa ␛[2J Öberg  CONSUMER\n  DELETED 1 day ago\n  asa@example.com  +46701234567\n  crm-7\n    \
+             6f638c2e-0c57-42d9-9c34-170556cef7f1\n  billing address street1: Storgatan\n    12B, uppgång 3, tredje våningen till\n    \
+             vänster\n"
+        );
+    }
+
+    #[test]
+    fn what_answers_is_highlighted_where_colours_are_welcome() {
+        let now = crate::model::parse_timestamp("2026-02-01T09:30:00.000Z").unwrap();
+        let screen = Screen {
+            color: true,
+            ..terminal(80)
+        };
+        let text = render(&hit(), screen, now);
+        assert!(
+            text.contains("\x1b[1m\x1b[4m\x1b[33mÅsa\x1b[0m"),
+            "{text:?}"
+        );
+        assert!(text.contains("Storg\x1b[0matan"), "{text:?}");
+    }
 }
