@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use tokio::process::Command;
 
 use crate::support::{Bench, KEY, Run, Running, customer, program};
+use crate::tools;
 use customer_mirror::simulator::Listing;
 
 /// A mirror with something of everything: customer 4711, known since long ago; 4712 and 4713, deleted; a quarantined record; a held
@@ -52,10 +53,6 @@ impl Stage {
         let kept = bench.folder.path().join("kept");
         let home = bench.folder.path().join(".config/fish/completions");
         std::fs::create_dir_all(home).unwrap();
-        let bin = bench.folder.path().join("bin");
-        std::fs::create_dir(&bin).unwrap();
-        let program = program().as_std().get_program().to_owned();
-        std::os::unix::fs::symlink(program, bin.join("customer-mirror")).unwrap();
         std::fs::copy(bench.db_path(), &kept).unwrap();
         std::fs::write(
             bench.folder.path().join("report.sql"),
@@ -79,10 +76,9 @@ impl Stage {
         self.reset();
         let folder = self.bench.folder.path();
         let mut command = Command::new("bash");
-        let path = std::env::var("PATH").unwrap();
         command
             .env_clear()
-            .env("PATH", format!("{}:{path}", folder.join("bin").display()))
+            .env("PATH", tools::path_with_program(folder))
             .env("HOME", folder)
             .env("CUSTOMER_MIRROR_CONFIG", self.bench.write_config())
             .env("CUSTOMER_MIRROR__API__KEY", KEY)
