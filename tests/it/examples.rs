@@ -10,8 +10,8 @@ use customer_mirror::simulator::Listing;
 
 /// A mirror with something of everything: customer 4711, known since long ago; 4712 and 4713, deleted; a quarantined record; a held
 /// sweep. The server lists everybody again but the deleted ones.
-struct Stage {
-    bench: Bench,
+pub(crate) struct Stage {
+    pub(crate) bench: Bench,
     kept: PathBuf,
 }
 
@@ -25,7 +25,7 @@ fn everybody() -> Vec<String> {
 }
 
 impl Stage {
-    async fn set() -> Self {
+    pub(crate) async fn set() -> Self {
         let mut leaving = everybody();
         leaving.push(customer("4712", r#","name":"Gone Away""#));
         leaving.push(customer("4713", ""));
@@ -72,7 +72,7 @@ impl Stage {
     }
 
     /// A line of a shell, by somebody who has installed and configured the program.
-    async fn run(&self, line: &str) -> Run {
+    pub(crate) async fn run(&self, line: &str) -> Run {
         self.reset();
         let folder = self.bench.folder.path();
         let mut command = Command::new("bash");
@@ -90,7 +90,7 @@ impl Stage {
 }
 
 /// The commands and those below them, as arguments.
-async fn commands() -> Vec<Vec<String>> {
+pub(crate) async fn commands() -> Vec<Vec<String>> {
     let mut found: Vec<Vec<String>> = vec![vec![]];
     let mut at = 0;
     while at < found.len() {
@@ -114,7 +114,7 @@ async fn commands() -> Vec<Vec<String>> {
     found
 }
 
-async fn help(command: &[String]) -> String {
+pub(crate) async fn help(command: &[String]) -> String {
     let mut asked = program();
     asked.args(command).arg("--help");
     let run = Running::spawn(asked).end().await;
