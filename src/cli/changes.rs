@@ -6,9 +6,7 @@ mod watch;
 
 use std::io::{BufWriter, Stdout, Write};
 
-use super::output::{
-    Cell, Format, FormatArgument, RowWriter, Screen, harmless, moment, note, print,
-};
+use super::output::{Cell, Format, FormatArgument, RowWriter, Screen, moment, note, print};
 use super::{Context, Exit, Failure, customer_ids, when};
 use crate::mirror::{Change, FeedFilter, FeedGap, FeedPosition, Reader};
 use crate::model::{Timestamp, format_timestamp};
@@ -197,7 +195,7 @@ fn customers(
     let (holders, kind) = customer_ids::named_by(reader.connection(), id)
         .map_err(|error| Failure::from(reader.sorted(error)))?;
     match holders.len() {
-        0 => Err(customer_ids::missing(&[format!("`{}`", harmless(id))], 1)),
+        0 => Err(customer_ids::missing(&[customer_ids::quoted(id)], 1)),
         1 => Ok(Some(holders)),
         several => {
             note(context, &customer_ids::ambiguous(several as u64, kind, id));

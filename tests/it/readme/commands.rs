@@ -1,9 +1,12 @@
 //! Every line of shell in README runs, and prints what the text says.
 
+use std::fmt::Write as _;
+
+use tokio::process::Command;
+
 use crate::examples::Stage;
 use crate::support::{Bench, KEY, Run, Running, customers};
 use crate::tools;
-use tokio::process::Command;
 
 use super::{blocks, sections};
 
@@ -112,9 +115,10 @@ async fn a_first_mirror() {
             .replace("https://api.example.com/v1", &bench.sim.base_url())
             .replace("KEY=…", &format!("KEY={KEY}"));
         // After each line, whether there is a mirror.
-        lines.push_str(&format!(
-            "{line}\necho; ls customers.db 2>/dev/null || echo none\n"
-        ));
+        let _ = writeln!(
+            lines,
+            "{line}\necho; ls customers.db 2>/dev/null || echo none"
+        );
     }
     let mut command = Command::new("bash");
     command

@@ -155,14 +155,14 @@ async fn kill(mut consumer: Child) {
 #[case::python("#!/usr/bin/env python3", "python3")]
 #[tokio::test]
 async fn a_crm_stays_in_step_whatever_happens(#[case] first_line: &str, #[case] interpreter: &str) {
-    let needs_json_operators = match interpreter {
-        "bash" => tools::can_run("sqlite3", &[":memory:", "SELECT '{}' ->> 'a'"]),
-        _ => {
-            let probe = r#"import sqlite3; sqlite3.connect("").execute("SELECT '{}' ->> 'a'")"#;
-            tools::can_run("python3", &["-c", probe])
-        }
+    let json_operators = "SELECT '{}' ->> 'a'";
+    let in_python = format!("import sqlite3; sqlite3.connect('').execute(\"{json_operators}\")");
+    let has_tools = if interpreter == "bash" {
+        tools::can_run("sqlite3", &[":memory:", json_operators])
+    } else {
+        tools::can_run(interpreter, &["-c", &in_python])
     };
-    if !needs_json_operators {
+    if !has_tools {
         return;
     }
     let consumer = Consumer::of_readme(first_line).await;
