@@ -17,6 +17,8 @@ const BATCH_ROWS: usize = 1000;
 const COLUMN_WIDTH_NEEDED: usize = 16;
 /// No value is shown longer, however wide the terminal.
 const CELL_WIDTH_MAX: usize = 300;
+/// As much of a value is beside its name at least, or else below it.
+const VALUE_WIDTH_NEEDED: usize = 12;
 /// Shown for NULL.
 const NONE: &str = "–";
 
@@ -138,16 +140,25 @@ impl<W: Write> TableRows<W> {
             .max()
             .unwrap_or(0)
             .min(width * 2 / 5);
-        let value_width = width.saturating_sub(label_width + 2).max(1);
+        let usual_gap = label_width + 2;
         let title = format!("── {} ", self.rows);
         let rule = "─".repeat(width.min(60).saturating_sub(width_of(&title)));
         writeln!(self.out, "{}", self.screen.dim(&format!("{title}{rule}")))?;
         for (name, cell) in self.columns.iter().zip(row) {
-            let name = cut(name, label_width);
-            let gap = " ".repeat(label_width - width_of(&name) + 2);
-            let value = match cell.text() {
+            // A name that is too long is not cut, since many begin alike: it takes some of the value's room, or all of the line.
+            let name = cut(name, width);
+            let label_width = width_of(&name).max(label_width);
+            let value = cell.text().map(|text| harmless(head(&text)).into_owned());
+            let needed = value.as_deref().map_or(1, width_of).min(VALUE_WIDTH_NEEDED);
+            let (gap, room) = if label_width + 2 + needed <= width {
+                let gap = " ".repeat(label_width - width_of(&name) + 2);
+                (gap, width - label_width - 2)
+            } else {
+                (format!("\n{}", " ".repeat(usual_gap)), width - usual_gap)
+            };
+            let value = match &value {
                 None => self.screen.dim(NONE),
-                Some(text) => cut(&harmless(head(&text)), value_width).into_owned(),
+                Some(text) => cut(text, room).into_owned(),
             };
             writeln!(self.out, "{}{gap}{value}", self.screen.bold(&name))?;
         }
@@ -182,4 +193,39 @@ fn table_row(row: &[Cell<'_>]) -> Row {
     let mut row = Row::from(cells.collect::<Vec<_>>());
     row.max_height(1);
     row
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_whole_one_below_another() {
+        let screen = Screen {
+            terminal: true,
+            width: Some(40),
+            color: false,
+        };
+        let columns = [
+            "id",
+            "billing_address_city",
+            "billing_default_payment_profile_id",
+            "billing_default_payment_profile_no",
+        ];
+        let profile = "b0a44de4-1f40-4535-85ad-25b77386e8aa";
+        let row = [Some("c-1"), Some("Malmö"), Some(profile), None].map(Cell::from);
+        let mut out = Vec::new();
+        let mut table = TableRows::new(&mut out, &columns, screen);
+        table.write(&row).unwrap();
+        table.finish().unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let expected = "\
+id                c-1
+billing_address_city  Malmö
+billing_default_payment_profile_id
+                  b0a44de4-1f40-4535-85…
+billing_default_payment_profile_no  –
+";
+        assert_eq!(text.split_once('\n').unwrap().1, expected);
+    }
 }
