@@ -11,8 +11,8 @@ use crate::mirror::Change;
 
 /// Changed places shown of one change.
 const FIELDS_MAX: usize = 4;
-/// A screen narrower than this has customerId and name on lines of their own.
-const WIDE: usize = 60;
+/// A narrower screen has customerId and name on lines of their own: so wide is what comes before, and a UUID.
+const WIDE: usize = 77;
 /// What seqs take at least, so that those of a usual feed stand one below another.
 const SEQ_WIDTH: usize = 7;
 const INDENT: &str = "    ";
