@@ -181,6 +181,20 @@ async fn every_example_of_every_help_runs() {
     assert!(ran > 15, "{ran}");
 }
 
+#[tokio::test]
+async fn a_command_s_own_options_come_first() {
+    for command in commands().await {
+        let help = help(&command).await;
+        let (own, global) = help.split_once("\nGlobal options:\n").unwrap();
+        for option in ["--config <FILE>", "-v, --verbose", "-q, --quiet"] {
+            assert!(
+                global.contains(option) && !own.contains(option),
+                "{command:?}: {option}"
+            );
+        }
+    }
+}
+
 #[rstest::rstest]
 #[case(&["stauts"], "'status'")]
 #[case(&["qurey", "SELECT 1"], "'query'")]
