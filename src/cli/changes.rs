@@ -108,6 +108,9 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Fail
         follow::run(context, mirror, reading, printer)?;
     } else {
         reading.print_all(&mirror.reader, &mut printer)?;
+        if reading.printed == 0 && matches!(printer, Printer::Lines(..)) {
+            note(context, "no changes");
+        }
         printer.finish()?;
     }
     Ok(Exit::Done)
@@ -118,6 +121,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Fail
 struct Reading {
     filter: FeedFilter,
     position: FeedPosition,
+    printed: u64,
     left: Option<u64>,
 }
 
@@ -157,6 +161,7 @@ impl Reading {
         Ok(Self {
             filter,
             position,
+            printed: 0,
             left: arguments.limit,
         })
     }
@@ -170,6 +175,7 @@ impl Reading {
             }
             printer.flush()?;
             self.position.seq = batch.position;
+            self.printed += batch.changes.len() as u64;
             if let Some(left) = &mut self.left {
                 *left = left.saturating_sub(batch.changes.len() as u64);
             }

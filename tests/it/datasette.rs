@@ -7,8 +7,14 @@ use serde_json::{Map, Value, json};
 use crate::support::{Bench, customers};
 
 /// Tables that are the program's or SQLite's own.
-const HIDDEN: [&str; 5] = [
+const HIDDEN: [&str; 11] = [
     "absences",
+    "customer_search",
+    "customer_search_config",
+    "customer_search_content",
+    "customer_search_data",
+    "customer_search_docsize",
+    "customer_search_idx",
     "customer_state",
     "mirror_meta",
     "pass_pages",
