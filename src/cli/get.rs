@@ -95,6 +95,10 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Fail
                 }
             }
         })?;
+    if screen.terminal && !found.ambiguous.first.is_empty() {
+        // Apart from the last card.
+        note(context, "");
+    }
     for ambiguous in &found.ambiguous.first {
         note(context, ambiguous);
     }

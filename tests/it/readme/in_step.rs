@@ -196,7 +196,7 @@ async fn a_crm_stays_in_step_whatever_happens(#[case] first_line: &str, #[case] 
     let mut running = consumer.start(interpreter);
     consumer.until_in_step().await;
     let said = std::fs::read_to_string(consumer.said()).unwrap();
-    assert!(said.contains("are not in the feed any more"), "{said}");
+    assert!(said.contains("are not all in the feed any more"), "{said}");
     consumer.change(23).await;
     consumer.until_in_step().await;
     assert_eq!(running.try_wait().unwrap(), None);
