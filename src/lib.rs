@@ -11,6 +11,7 @@ pub mod model;
 pub mod pass;
 pub mod plan;
 pub mod schedule;
+pub mod search;
 pub mod simulator;
 pub mod source;
 pub mod status;

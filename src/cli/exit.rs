@@ -40,7 +40,7 @@ pub enum Exit {
 }
 
 /// Why a command did not do what it was asked: one message, one exit status.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Failure {
     /// The exit status.

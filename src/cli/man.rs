@@ -118,7 +118,9 @@ const EXITS: &[Exit] = &[
 
 fn meaning(exit: Exit) -> &'static str {
     match exit {
-        Exit::Done => "Done; a search without hits too. run: stopped by SIGTERM or SIGINT.",
+        Exit::Done => {
+            "Done; a search without hits too. run: stopped by SIGTERM or SIGINT. check: nothing failed."
+        }
         Exit::Usage => {
             "Wrong arguments or SQL; forget: the customer is live, or several have the ID."
         }

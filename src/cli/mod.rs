@@ -1,6 +1,7 @@
 //! The command line: one thin file a command. Data goes to stdout, everything else to stderr.
 
 mod changes;
+mod check;
 mod completions;
 mod customer_ids;
 mod deletions;
@@ -16,6 +17,7 @@ mod progress;
 mod quarantine;
 mod query;
 mod run;
+mod search;
 mod signals;
 mod simulate_api;
 mod status;
@@ -67,6 +69,7 @@ enum Command {
     Demo(demo::Arguments),
     #[command(flatten)]
     Configured(Configured),
+    Check(check::Arguments),
     SimulateApi(simulate_api::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
@@ -79,6 +82,7 @@ enum Configured {
     Sync(sync::Arguments),
     Status(status::Arguments),
     Get(get::Arguments),
+    Search(search::Arguments),
     Query(query::Arguments),
     Changes(changes::Arguments),
     Deletions(deletions::Arguments),
@@ -124,6 +128,14 @@ async fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
         Command::SimulateApi(arguments) => {
             return simulate_api::run(arguments).await.map(|()| Exit::Done);
         }
+        Command::Check(of_check) => {
+            let frame = check::Frame {
+                config: arguments.config,
+                verbose: arguments.verbose,
+                quiet,
+            };
+            return check::run(frame, &of_check).await;
+        }
         Command::Completions(arguments) => return completions::run(&arguments),
         Command::Man(man::Arguments {}) => return man::run(),
         Command::Configured(command) => command,
@@ -149,6 +161,7 @@ async fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
         Configured::Sync(arguments) => sync::run(&context, arguments).await,
         Configured::Status(arguments) => status::run(&context, &arguments),
         Configured::Get(arguments) => get::run(&context, &arguments),
+        Configured::Search(arguments) => search::run(&context, &arguments),
         Configured::Query(arguments) => query::run(&context, &arguments),
         Configured::Changes(arguments) => changes::run(&context, &arguments),
         Configured::Deletions(arguments) => deletions::run(&context, &arguments),

@@ -47,20 +47,25 @@ impl Environment {
             .filter(|value| !value.is_empty())
     }
 
-    /// What the variables set; the API key is left out.
-    pub(super) fn layer(&self) -> Result<Layer, ConfigError> {
+    /// What the variables set, and those that can't be used; the API key is left out.
+    pub(super) fn layer(&self) -> (Layer, Vec<ConfigError>) {
         let mut layer = Layer::default();
+        let mut errors = Vec::new();
         for (variable, value) in self
             .0
             .iter()
             .filter(|(name, _)| name.starts_with(PREFIX) && *name != KEY_VARIABLE)
         {
             let Some(key) = KEYS.iter().find(|key| variable_of(key.name) == *variable) else {
-                return Err(unknown(variable));
+                errors.push(unknown(variable));
+                continue;
             };
-            layer.set(key, from_text(key, value, variable)?, variable);
+            match from_text(key, value, variable) {
+                Ok(value) => layer.set(key, value, variable),
+                Err(error) => errors.push(error),
+            }
         }
-        Ok(layer)
+        (layer, errors)
     }
 
     /// Variables that are ignored, but look as if they were meant for the program.

@@ -6,6 +6,7 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
     place: Option<String>,
+    key: Option<&'static str>,
     problem: String,
 }
 
@@ -14,6 +15,7 @@ impl ConfigError {
     pub(super) fn at(place: impl Into<String>, problem: impl Into<String>) -> Self {
         Self {
             place: Some(place.into()),
+            key: None,
             problem: problem.into(),
         }
     }
@@ -22,8 +24,22 @@ impl ConfigError {
     pub(super) fn general(problem: impl Into<String>) -> Self {
         Self {
             place: None,
+            key: None,
             problem: problem.into(),
         }
+    }
+
+    /// The same, about the value of one key, or about one section.
+    pub(super) fn about(self, key: &'static str) -> Self {
+        Self {
+            key: Some(key),
+            ..self
+        }
+    }
+
+    /// The key whose value is wrong, `api.page_size`, or the section with an unknown key, `api`; `None` if it may be about anything.
+    pub(super) fn key(&self) -> Option<&'static str> {
+        self.key
     }
 
     /// Where it is wrong: `file:line`, a file, or the name of an environment variable.

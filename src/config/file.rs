@@ -34,10 +34,13 @@ pub(super) fn read_text(path: &Path, bytes_max: u64) -> io::Result<String> {
     Ok(text)
 }
 
-/// Reads and checks a file; `None` if there is none.
-pub(super) fn read(path: &Path) -> Result<Option<Layer>, ConfigError> {
+/// Reads and checks a file: what can be used of it, and what is wrong with the rest. `None` if there is none.
+///
+/// # Errors
+/// If it can't be read at all.
+pub(super) fn read(path: &Path) -> Result<Option<(Layer, Vec<ConfigError>)>, ConfigError> {
     match read_text(path, FILE_BYTES_MAX) {
-        Ok(text) => parse(&path.display().to_string(), &text).map(Some),
+        Ok(text) => Ok(Some(parse(&path.display().to_string(), &text))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => {
             let remedy = "it must be a readable TOML file in UTF-8";
@@ -49,56 +52,80 @@ pub(super) fn read(path: &Path) -> Result<Option<Layer>, ConfigError> {
     }
 }
 
-fn parse(file: &str, text: &str) -> Result<Layer, ConfigError> {
+fn parse(file: &str, text: &str) -> (Layer, Vec<ConfigError>) {
     let place = |offset: usize| {
         let line = text.as_bytes()[..offset]
             .split(|byte| *byte == b'\n')
             .count();
         format!("{file}:{line}")
     };
+    let (document, errors) = DeTable::parse_recoverable(text);
     // The parser's own rendering would echo the line, which may hold a key.
-    let document = DeTable::parse(text).map_err(|error| {
-        let place = error
-            .span()
-            .map_or_else(|| file.to_owned(), |span| place(span.start.min(text.len())));
-        ConfigError::at(
-            place,
-            format!("not valid TOML: {}", error.message().replace('\n', ", ")),
-        )
-    })?;
-    let mut layer = Layer::default();
-    collect(document.get_ref(), "", &place, &mut layer)?;
-    Ok(layer)
+    let broken: Vec<ConfigError> = errors
+        .iter()
+        .map(|error| {
+            let place = error
+                .span()
+                .map_or_else(|| file.to_owned(), |span| place(span.start.min(text.len())));
+            let problem = format!("not valid TOML: {}", error.message().replace('\n', ", "));
+            ConfigError::at(place, problem)
+        })
+        .collect();
+    let mut reading = Reading {
+        place: &place,
+        layer: Layer::default(),
+        errors: Vec::new(),
+    };
+    reading.collect(document.get_ref(), "");
+    let Reading {
+        mut layer, errors, ..
+    } = reading;
+    if broken.is_empty() {
+        return (layer, errors);
+    }
+    // What the parser made of a line that it doesn't understand says nothing, nor does what follows from it.
+    let is_broken = |place: &str| broken.iter().any(|error| error.place() == Some(place));
+    layer.retain(|place| !is_broken(place));
+    (layer, broken)
 }
 
-/// Takes the values of a section and of those inside it.
-fn collect(
-    table: &DeTable<'_>,
-    section: &str,
-    place: &dyn Fn(usize) -> String,
-    layer: &mut Layer,
-) -> Result<(), ConfigError> {
-    let mut entries: Vec<(&Spanned<_>, &Spanned<DeValue<'_>>)> = table.iter().collect();
-    entries.sort_by_key(|(name, _)| name.span().start);
-    for (name, value) in entries {
-        let full_name = match section {
-            "" => name.get_ref().to_string(),
-            section => format!("{section}.{}", name.get_ref()),
-        };
-        let place_of_name = place(name.span().start);
-        match (value.get_ref(), schema::find(&full_name)) {
-            (DeValue::Table(inside), None) if schema::is_section(&full_name) => {
-                collect(inside, &full_name, place, layer)?;
+/// A document on its way into a layer.
+struct Reading<'a> {
+    /// Names the place of an offset.
+    place: &'a dyn Fn(usize) -> String,
+    layer: Layer,
+    errors: Vec<ConfigError>,
+}
+
+impl Reading<'_> {
+    /// Takes the values of a section and of those inside it.
+    fn collect(&mut self, table: &DeTable<'_>, section: &str) {
+        let mut entries: Vec<(&Spanned<_>, &Spanned<DeValue<'_>>)> = table.iter().collect();
+        entries.sort_by_key(|(name, _)| name.span().start);
+        for (name, value) in entries {
+            let full_name = match section {
+                "" => name.get_ref().to_string(),
+                section => format!("{section}.{}", name.get_ref()),
+            };
+            let place = (self.place)(name.span().start);
+            match (value.get_ref(), schema::find(&full_name)) {
+                (DeValue::Table(inside), None) if schema::is_section(&full_name) => {
+                    self.collect(inside, &full_name);
+                }
+                (value, Some(key)) => match typed(key, value) {
+                    Ok(value) => self.layer.set(key, value, &place),
+                    Err(shown) => self.errors.push(wrong_type(key, &shown, &place)),
+                },
+                (value, None) => {
+                    let error = unknown(&full_name, value, place);
+                    self.errors.push(match schema::top_section_of(&full_name) {
+                        Some(section) => error.about(section),
+                        None => error,
+                    });
+                }
             }
-            (value, Some(key)) => {
-                let value =
-                    typed(key, value).map_err(|shown| wrong_type(key, &shown, &place_of_name))?;
-                layer.set(key, value, &place_of_name);
-            }
-            (value, None) => return Err(unknown(&full_name, value, place_of_name)),
         }
     }
-    Ok(())
 }
 
 fn unknown(name: &str, value: &DeValue<'_>, place: String) -> ConfigError {

@@ -20,6 +20,17 @@ impl Layer {
         );
     }
 
+    /// Forgets a value; false if there was none.
+    pub(super) fn remove(&mut self, name: &str) -> bool {
+        self.values.remove(name).is_some()
+    }
+
+    /// Keeps the values whose place suits.
+    pub(super) fn retain(&mut self, suits: impl Fn(&str) -> bool) {
+        self.values
+            .retain(|_, value| value.origin().is_none_or(&suits));
+    }
+
     /// The defaults of the schema.
     pub(super) fn defaults() -> Result<Self, ConfigError> {
         let mut layer = Self::default();
@@ -68,5 +79,5 @@ pub(super) fn wrong_type(key: &Key, shown: &str, place: &str) -> ConfigError {
         Kind::Number => "must be a number, without quotes in a file".to_owned(),
         Kind::Boolean => "must be true or false, without quotes in a file".to_owned(),
     };
-    ConfigError::at(place, format!("{} = {shown}: {wanted}", key.name))
+    ConfigError::at(place, format!("{} = {shown}: {wanted}", key.name)).about(key.name)
 }

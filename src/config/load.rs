@@ -36,40 +36,87 @@ pub(super) fn load(
     environment: &Environment,
     default_file: &Path,
 ) -> Result<Config, ConfigError> {
-    let (path, named_by) = match (cli_path, environment.get(FILE_VARIABLE)) {
-        (Some(path), _) => (path.to_owned(), Some("--config")),
-        (None, Some(path)) => (PathBuf::from(path), Some(FILE_VARIABLE)),
-        (None, None) => (default_file.to_owned(), None),
-    };
-    let file = file::read(&path)?;
-    if let (None, Some(named_by)) = (&file, named_by) {
-        let problem = format!(
-            "there is no such configuration file; {named_by} names it: correct the path or create the file"
-        );
-        return Err(ConfigError::at(path.display().to_string(), problem));
+    let sources = Sources::read(cli_path, environment, default_file);
+    match sources.errors.into_iter().next() {
+        Some(error) => Err(error),
+        None => build(&Settings::merge(sources.layers)?, environment, sources.file),
     }
-    let file_found = file.is_some().then_some(path);
-    let settings = Settings::merge([
-        Layer::defaults()?,
-        file.unwrap_or_default(),
-        environment.layer()?,
-    ])?;
-    let api = api(&settings)?;
+}
+
+/// What file and environment set.
+pub(super) struct Sources {
+    /// Defaults, file, environment.
+    pub(super) layers: [Layer; 3],
+    /// The file, if there is one.
+    pub(super) file: Option<PathBuf>,
+    /// What is wrong with them, the first to tell first.
+    pub(super) errors: Vec<ConfigError>,
+}
+
+impl Sources {
+    pub(super) fn read(
+        cli_path: Option<&Path>,
+        environment: &Environment,
+        default_file: &Path,
+    ) -> Self {
+        let (path, named_by) = match (cli_path, environment.get(FILE_VARIABLE)) {
+            (Some(path), _) => (path.to_owned(), Some("--config")),
+            (None, Some(path)) => (PathBuf::from(path), Some(FILE_VARIABLE)),
+            (None, None) => (default_file.to_owned(), None),
+        };
+        let (defaults, mut errors) = match Layer::defaults() {
+            Ok(defaults) => (defaults, Vec::new()),
+            Err(error) => (Layer::default(), vec![error]),
+        };
+        let mut file = None;
+        let mut in_file = Layer::default();
+        match (file::read(&path), named_by) {
+            (Ok(Some((layer, wrong))), _) => {
+                in_file = layer;
+                errors.extend(wrong);
+                file = Some(path);
+            }
+            (Ok(None), None) => {}
+            (Ok(None), Some(named_by)) => {
+                let problem = format!(
+                    "there is no such configuration file; {named_by} names it: correct the path or create the file"
+                );
+                errors.push(ConfigError::at(path.display().to_string(), problem));
+            }
+            (Err(error), _) => errors.push(error),
+        }
+        let (in_environment, wrong) = environment.layer();
+        errors.extend(wrong);
+        Self {
+            layers: [defaults, in_file, in_environment],
+            file,
+            errors,
+        }
+    }
+}
+
+/// Checks every value.
+pub(super) fn build(
+    settings: &Settings,
+    environment: &Environment,
+    file: Option<PathBuf>,
+) -> Result<Config, ConfigError> {
+    let api = api(settings)?;
     Ok(Config {
         warnings: warnings(api.as_ref(), environment),
         api,
-        retry: retry(&settings)?,
-        schedule: timing(&settings)?,
+        retry: retry(settings)?,
+        schedule: timing(settings)?,
         mirror: Mirror {
             path: settings.get("mirror.path")?.path()?,
         },
-        deletions: deletions(&settings)?,
+        deletions: deletions(settings)?,
         changes: Changes {
             keep: settings.duration_or_never("changes.keep", RETENTION)?,
         },
-        http: http(&settings)?,
-        log: log(&settings)?,
-        file: file_found,
+        http: http(settings)?,
+        log: log(settings)?,
+        file,
     })
 }
 

@@ -13,6 +13,7 @@ mod layer;
 mod load;
 mod schema;
 mod settings;
+mod survey;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +26,7 @@ use url::form_urlencoded;
 pub use environment::Environment;
 pub use error::ConfigError;
 pub use key::{ApiKey, LoadedKey};
+pub use survey::Survey;
 
 use crate::model::PageSize;
 use crate::schedule::Schedule;

@@ -100,6 +100,12 @@ pub(super) fn top_sections() -> Vec<&'static str> {
     sections
 }
 
+/// The section at the top that a name is in, if there is such a section.
+pub(super) fn top_section_of(name: &str) -> Option<&'static str> {
+    let (section, _) = name.split_once('.')?;
+    top_sections().into_iter().find(|known| *known == section)
+}
+
 /// The remedy for an unknown name: the nearest key, or those that there are.
 pub(super) fn suggestion(unknown: &str) -> String {
     let unknown = unknown.to_lowercase();

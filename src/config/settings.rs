@@ -151,7 +151,7 @@ impl<'a> Setting<'a> {
 
     /// The same for a value that must be shown otherwise, because it may hold a secret.
     pub(super) fn error_showing(self, shown: &str, problem: &str) -> ConfigError {
-        ConfigError::at(self.place, format!("{} = {shown}: {problem}", self.name))
+        ConfigError::at(self.place, format!("{} = {shown}: {problem}", self.name)).about(self.name)
     }
 
     /// A text that isn't empty.

@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use super::erase::Erased;
 use super::scrub::Pages;
-use super::{Mirror, MirrorError, Result, files, meta, remove_meta, schema, set_meta, upgrade};
+use super::{
+    Mirror, MirrorError, Result, files, meta, remove_meta, schema, search, set_meta, upgrade,
+};
 
 /// Set in the transaction that erases, removed when nothing is left.
 const DUE: &str = "erasure_unfinished";
@@ -76,6 +78,7 @@ impl Mirror {
         }
         let copies = upgrade::remove_copies(&self.path)
             .map_err(|(copy, error)| self.copy_stays(&copy, &error))?;
+        self.compact_search()?;
         let deadline = Instant::now() + patience;
         let mut next = Some(1);
         while let Some(start) = next {
@@ -87,6 +90,14 @@ impl Mirror {
         }
         self.release_memory()?;
         Ok(CleanUp::Done(copies))
+    }
+
+    /// Merges the search index to one piece: what is erased there is only marked so, until it is merged with what it was.
+    fn compact_search(&mut self) -> Result<()> {
+        for table in search::TABLES {
+            while self.write(|tx| search::merge(tx, table))? {}
+        }
+        Ok(())
     }
 
     fn copy_stays(&self, copy: &Path, error: &Error) -> MirrorError {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::rows::{self, Stamp, Standing};
+use super::rows::{self, Read, Stamp, Standing};
+use super::search::Updates;
 use super::{Mirror, Result, add_to_counts, quarantine, seen};
 use crate::model::{Cursor, Page, Timestamp, format_timestamp};
 
@@ -80,6 +81,7 @@ impl Mirror {
                 },
                 seen: Vec::with_capacity(page.len()),
                 expected_row,
+                updates: Updates::default(),
             };
             for (index, raw) in page.records().enumerate() {
                 writer.write_record(raw, page.foreign_bytes(index))?;
@@ -129,6 +131,7 @@ struct PageWriter<'a> {
     commit: PageCommit,
     seen: Vec<i64>,
     expected_row: i64,
+    updates: Updates,
 }
 
 impl PageWriter<'_> {
@@ -141,16 +144,16 @@ impl PageWriter<'_> {
             match rows::compare(self.connection, raw, self.seed, self.expected_row)? {
                 Standing::Unchanged(row_id) => (row_id, None, &mut self.commit.unchanged),
                 Standing::New(read) => (
-                    rows::insert(self.connection, &read, self.stamp)?,
+                    rows::insert(self.connection, &read, self.stamp, &mut self.updates)?,
                     Some(read),
                     &mut self.commit.created,
                 ),
                 Standing::Changed(row_id, read) => {
-                    rows::update(self.connection, row_id, &read, "updated", self.stamp)?;
+                    self.update(row_id, &read, "updated")?;
                     (row_id, Some(read), &mut self.commit.updated)
                 }
                 Standing::Returned(row_id, read) => {
-                    rows::update(self.connection, row_id, &read, "restored", self.stamp)?;
+                    self.update(row_id, &read, "restored")?;
                     (row_id, Some(read), &mut self.commit.restored)
                 }
                 Standing::Unreadable(reason) => return self.set_apart(raw, reason, None),
@@ -165,6 +168,11 @@ impl PageWriter<'_> {
             }
         }
         Ok(())
+    }
+
+    fn update(&mut self, row_id: i64, read: &Read<'_>, kind: &'static str) -> rusqlite::Result<()> {
+        let updates = &mut self.updates;
+        rows::update(self.connection, row_id, read, kind, self.stamp, updates)
     }
 
     fn set_apart(
@@ -190,6 +198,7 @@ impl PageWriter<'_> {
     }
 
     fn finish(&mut self, next: Option<&Cursor>, cost: Cost) -> rusqlite::Result<()> {
+        std::mem::take(&mut self.updates).write(self.connection)?;
         let next = next.map(Cursor::as_str);
         let commit = &self.commit;
         self.connection

@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::clean_up::{self, Due};
+use super::search::Updates;
 use super::traces::Texts;
 use super::{Mirror, Result, add_to_counts, attempts, feed, seen};
 use crate::model::{Timestamp, format_timestamp};
@@ -196,13 +197,7 @@ fn find(
 fn erase(connection: &Connection, erased: &mut Erased) -> rusqlite::Result<()> {
     let ids = serde_json::to_string(&erased.customers).unwrap_or_default();
     erased.texts = Texts::of(connection, &ids)?;
-    let rows: Vec<i64> = connection
-        .prepare(
-            "SELECT row_id FROM customers WHERE customer_id IN (SELECT value FROM json_each(?1))",
-        )?
-        .query_map([&ids], |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
-    unlist(connection, &rows)?;
+    unlist(connection, &take_out_of_search(connection, &ids)?)?;
     let changes: (Option<i64>, Option<String>) = connection.query_row(
         "SELECT max(seq), max(changed_at) FROM customer_changes
          WHERE customer_id IN (SELECT value FROM json_each(?1))",
@@ -224,6 +219,23 @@ fn erase(connection: &Connection, erased: &mut Erased) -> rusqlite::Result<()> {
     add_to_counts(connection, 0, -(customers as i64))?;
     forget_samples(connection)?;
     forget_mentions(connection, &erased.texts)
+}
+
+/// Takes customers out of the search index; returns their row ids.
+fn take_out_of_search(connection: &Connection, ids: &str) -> rusqlite::Result<Vec<i64>> {
+    let mut updates = Updates::default();
+    let rows = connection
+        .prepare(
+            "SELECT row_id, raw FROM customers WHERE customer_id IN (SELECT value FROM json_each(?1))",
+        )?
+        .query_map([ids], |row| {
+            let row_id = row.get(0)?;
+            updates.erase(row_id, row.get_ref(1)?.as_str()?);
+            Ok(row_id)
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    updates.write(connection)?;
+    Ok(rows)
 }
 
 /// Takes row ids out of what the pass under way has seen: SQLite may give them to customers that are yet to come.

@@ -93,18 +93,39 @@ impl Drop for Lock {
     }
 }
 
-/// Who holds the lock of the mirror at `path` now; `Ok(None)` if nobody does.
-///
-/// # Errors
-/// `Err` with what is known if somebody does but can't be read.
-pub(super) fn owner(path: &Path) -> Option<Owner> {
-    let mut file = File::open(files::beside(path, SUFFIX)).ok()?;
+/// How the lock stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LockState {
+    /// Nobody has it. The owner is there if one left it without letting go, as a process does that is killed.
+    Free(Option<Owner>),
+    /// A living process has it: the kernel takes it from a dead one.
+    Held(Owner),
+    /// It can't be seen, for this reason.
+    Unknown(String),
+}
+
+/// How the lock of the mirror at `path` stands.
+pub(super) fn state(path: &Path) -> LockState {
+    let mut file = match File::open(files::beside(path, SUFFIX)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return LockState::Free(None),
+        Err(error) => return LockState::Unknown(error.to_string()),
+    };
     match file.try_lock_shared() {
-        Err(TryLockError::WouldBlock) => Some(read_owner(&mut file).unwrap_or(Owner {
+        Ok(()) => LockState::Free(read_owner(&mut file)),
+        Err(TryLockError::WouldBlock) => LockState::Held(read_owner(&mut file).unwrap_or(Owner {
             pid: 0,
             started_at: String::new(),
             command: "another process".to_owned(),
         })),
+        Err(TryLockError::Error(error)) => LockState::Unknown(error.to_string()),
+    }
+}
+
+/// Who holds the lock of the mirror at `path` now, as far as can be seen.
+pub(super) fn owner(path: &Path) -> Option<Owner> {
+    match state(path) {
+        LockState::Held(owner) => Some(owner),
         _ => None,
     }
 }
@@ -136,7 +157,7 @@ mod tests {
             "{error}"
         );
         drop(held);
-        assert_eq!(owner(&path), None);
+        assert_eq!(state(&path), LockState::Free(None));
         Lock::acquire(&path, "x").unwrap();
     }
 

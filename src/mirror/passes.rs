@@ -82,6 +82,49 @@ pub(super) fn running_pass(connection: &Connection) -> rusqlite::Result<Option<P
         .optional()
 }
 
+/// The pass that can go on, and how old its cursor is.
+pub(super) fn interrupted_pass(
+    connection: &Connection,
+    now: Timestamp,
+) -> rusqlite::Result<Option<Checkpoint>> {
+    let Some(pass) = running_pass(connection)? else {
+        return Ok(None);
+    };
+    let committed_at: Option<String> = connection
+        .query_row(
+            "SELECT committed_at FROM pass_pages ORDER BY page DESC LIMIT 1",
+            [],
+            |row| row.get(0),
+        )
+        .optional()?;
+    let standing = match pass.next_cursor.and_then(Cursor::new) {
+        Some(cursor) => Standing::At(cursor),
+        None if pass.pages > 0 => Standing::Walked,
+        None => Standing::First,
+    };
+    // Without a cursor there is nothing to grow old: a walk at its end can be judged at any time.
+    let cursor_age = committed_at
+        .filter(|_| matches!(standing, Standing::At(_)))
+        .and_then(|text| parse_timestamp(&text))
+        .and_then(|at| now.signed_duration_since(at).to_std().ok());
+    Ok(Some(Checkpoint {
+        pass_id: pass.pass_id,
+        standing,
+        pages: pass.pages,
+        records: pass.records,
+        cursor_age,
+        resumed: true,
+    }))
+}
+
+/// The age at which the server is known to have rejected a cursor.
+pub(super) fn cursor_lifetime(connection: &Connection) -> rusqlite::Result<Option<Duration>> {
+    let age: Option<i64> = meta(connection, CURSOR_LIFETIME)?;
+    Ok(age
+        .and_then(|ms| u64::try_from(ms).ok())
+        .map(Duration::from_millis))
+}
+
 /// Until when the server wants to be left alone, if that is not over.
 pub(super) fn requests_not_before(
     connection: &Connection,
@@ -101,36 +144,7 @@ pub(super) fn requests_not_before(
 impl Mirror {
     /// The pass that was interrupted, if there is one that can go on.
     pub fn interrupted_pass(&self, now: Timestamp) -> Result<Option<Checkpoint>> {
-        self.read(|connection| {
-            let Some(pass) = running_pass(connection)? else {
-                return Ok(None);
-            };
-            let committed_at: Option<String> = connection
-                .query_row(
-                    "SELECT committed_at FROM pass_pages ORDER BY page DESC LIMIT 1",
-                    [],
-                    |row| row.get(0),
-                )
-                .optional()?;
-            let standing = match pass.next_cursor.and_then(Cursor::new) {
-                Some(cursor) => Standing::At(cursor),
-                None if pass.pages > 0 => Standing::Walked,
-                None => Standing::First,
-            };
-            // Without a cursor there is nothing to grow old: a walk at its end can be judged at any time.
-            let cursor_age = committed_at
-                .filter(|_| matches!(standing, Standing::At(_)))
-                .and_then(|text| parse_timestamp(&text))
-                .and_then(|at| now.signed_duration_since(at).to_std().ok());
-            Ok(Some(Checkpoint {
-                pass_id: pass.pass_id,
-                standing,
-                pages: pass.pages,
-                records: pass.records,
-                cursor_age,
-                resumed: true,
-            }))
-        })
+        self.read(|connection| interrupted_pass(connection, now))
     }
 
     /// How many customers are live, and when the last complete pass began.
@@ -278,10 +292,7 @@ impl Mirror {
 
     /// The age at which the server is known to have rejected a cursor.
     pub fn cursor_lifetime(&self) -> Result<Option<Duration>> {
-        let age: Option<i64> = self.meta(CURSOR_LIFETIME)?;
-        Ok(age
-            .and_then(|ms| u64::try_from(ms).ok())
-            .map(Duration::from_millis))
+        self.read(cursor_lifetime)
     }
 
     /// Remembers the age at which a cursor was rejected; the smallest counts.

@@ -6,6 +6,7 @@ use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 use super::rows::{self, Stamp, Standing};
+use super::search::Updates;
 use super::{Mirror, Result, add_to_counts, seen, sweep};
 use crate::json::{Kind, Node};
 use crate::model::{Timestamp, format_timestamp};
@@ -172,6 +173,7 @@ impl Mirror {
         let seed = self.seed;
         self.write(|tx| {
             let mut retried = Retried::default();
+            let mut updates = Updates::default();
             let mut last_id = 0;
             loop {
                 let next = tx
@@ -185,6 +187,7 @@ impl Mirror {
                     .next()
                     .transpose()?;
                 let Some((record, is_text)) = next else {
+                    updates.write(tx)?;
                     return Ok(retried);
                 };
                 last_id = record.id;
@@ -199,7 +202,7 @@ impl Mirror {
                         let row_id = match standing {
                             Standing::New(read) => {
                                 add_to_counts(tx, 1, 0)?;
-                                rows::insert(tx, &read, stamp)?
+                                rows::insert(tx, &read, stamp, &mut updates)?
                             }
                             Standing::Unchanged(row_id)
                             | Standing::Changed(row_id, _)

@@ -6,8 +6,10 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
+use super::search::Updates;
 use crate::decode::{self, COLUMNS, Customer, Value};
 use crate::json::Node;
+use crate::search::Document;
 
 /// What a record is, compared with the mirror.
 #[derive(Debug)]
@@ -40,7 +42,7 @@ pub(super) fn compare<'a>(
     seed: u64,
     expected_row: i64,
 ) -> rusqlite::Result<Standing<'a>> {
-    let raw_hash = xxh3_128_with_seed(raw.as_bytes(), seed).to_le_bytes();
+    let raw_hash = raw_hash(raw.as_bytes(), seed);
     // The cheap way first: the same bytes as the customer that is next in line are that customer, unchanged.
     let as_expected = connection
         .prepare_cached(
@@ -74,6 +76,11 @@ pub(super) fn compare<'a>(
         Some((row_id, hash, true)) if hash == content_hash => Standing::Unchanged(row_id),
         Some((row_id, ..)) => Standing::Changed(row_id, read),
     })
+}
+
+/// What `customer_state.raw_hash` holds of a record.
+pub(super) fn raw_hash(raw: &[u8], seed: u64) -> [u8; 16] {
+    xxh3_128_with_seed(raw, seed).to_le_bytes()
 }
 
 /// A customer's row id.
@@ -111,11 +118,12 @@ static UPDATE: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// Adds a customer; returns its row id.
+/// Adds a customer; returns its row id. What the search index needs goes into `updates`.
 pub(super) fn insert(
     connection: &Connection,
     read: &Read<'_>,
     stamp: Stamp<'_>,
+    updates: &mut Updates,
 ) -> rusqlite::Result<i64> {
     let values = columns(read).chain([text(stamp.now), text(stamp.now)]);
     let row_id = connection
@@ -125,6 +133,7 @@ pub(super) fn insert(
         .prepare_cached("INSERT INTO customer_state (row_id, raw_hash, content_hash, live) VALUES (?1, ?2, ?3, 1)")?
         .execute((row_id, read.raw_hash, read.content_hash))?;
     insert_users(connection, &read.customer)?;
+    updates.add(row_id, Document::of(&read.customer));
     let change = Change {
         kind: "created",
         pointers: "[]",
@@ -140,20 +149,29 @@ pub(super) fn insert(
     Ok(row_id)
 }
 
-/// Overwrites a customer, live again if it was not, and records what changed.
+/// Overwrites a customer, live again if it was not, and records what changed. What the search index needs goes into `updates`.
 pub(super) fn update(
     connection: &Connection,
     row_id: i64,
     read: &Read<'_>,
     kind: &'static str,
     stamp: Stamp<'_>,
+    updates: &mut Updates,
 ) -> rusqlite::Result<()> {
     let before: String = connection
         .prepare_cached("SELECT raw FROM customers WHERE row_id = ?1")?
         .query_row([row_id], |row| row.get(0))?;
-    let pointers = Node::parse(&before)
-        .map(|node| Node::changed_pointers(&node, &read.customer.tree))
-        .unwrap_or_default();
+    let pointers = match decode::customer(&before) {
+        Ok(before) => {
+            updates.change(
+                row_id,
+                &Document::of(&before),
+                &Document::of(&read.customer),
+            );
+            Node::changed_pointers(&before.tree, &read.customer.tree)
+        }
+        Err(_) => Vec::new(),
+    };
     let values = columns(read).chain([
         text(stamp.now),
         ToSqlOutput::Owned(rusqlite::types::Value::Integer(row_id)),

@@ -22,6 +22,9 @@ const INDEXES: &str = include_str!("indexes.sql");
 /// is copied to the file only once. It bounds the -wal file to about 32 MiB.
 const CHECKPOINT_PAGES: i64 = 8 * 1024;
 
+/// That bound in bytes.
+pub const WAL_BYTES: u64 = CHECKPOINT_PAGES as u64 * 4096;
+
 /// How long to wait for somebody else's write transaction (a person with sqlite3) before giving up.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -168,7 +171,7 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "secure_delete", true)?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     // What one large transaction (the first indexes) made of the -wal file is given back at the next checkpoint.
-    connection.pragma_update(None, "journal_size_limit", CHECKPOINT_PAGES * 4096)?;
+    connection.pragma_update(None, "journal_size_limit", WAL_BYTES as i64)?;
     // Without its -wal and -shm files, whoever can't write to the folder couldn't read the mirror while nobody has it open.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.set_prepared_statement_cache_capacity(64);

@@ -7,6 +7,7 @@ use std::io::{self, Read};
 use aho_corasick::AhoCorasick;
 use rusqlite::{Connection, params_from_iter};
 
+use super::search;
 use crate::json::{Kind, Node};
 
 /// Shorter texts are found anywhere by chance.
@@ -124,7 +125,7 @@ fn find(
     }
 }
 
-/// Whether a row of any table has this text in it. The tables of the search index have words, not texts.
+/// Whether a row of any table has this text in it, or a word of the search index.
 fn is_held(connection: &Connection, text: &str) -> rusqlite::Result<bool> {
     let tables: Vec<String> = connection
         .prepare(
@@ -154,7 +155,7 @@ fn is_held(connection: &Connection, text: &str) -> rusqlite::Result<bool> {
             return Ok(true);
         }
     }
-    Ok(false)
+    search::has_in_a_word(connection, text)
 }
 
 fn quoted(name: &str) -> String {

@@ -130,8 +130,8 @@ fn remove_older(path: &Path, backup: &Path) {
     }
 }
 
-/// The copies that upgrades kept of the mirror.
-fn copies(path: &Path) -> std::io::Result<Vec<PathBuf>> {
+/// The copies that upgrades kept of the mirror, and those that they did not finish.
+pub(super) fn copies(path: &Path) -> std::io::Result<Vec<PathBuf>> {
     let real = files::beside(path, "");
     let (Some(folder), Some(name)) = (real.parent(), real.file_name()) else {
         return Ok(Vec::new());
@@ -145,6 +145,11 @@ fn copies(path: &Path) -> std::io::Result<Vec<PathBuf>> {
         }
     }
     Ok(copies)
+}
+
+/// Whether a copy was not finished.
+pub(super) fn is_unfinished(copy: &Path) -> bool {
+    copy.to_string_lossy().ends_with(UNFINISHED)
 }
 
 /// Removes all copies that upgrades kept, and what is there of an unfinished one; returns which.

@@ -129,6 +129,36 @@ fn delay(text: &str, now: Timestamp) -> Option<Duration> {
     (delay <= WAIT_MAX).then_some(delay)
 }
 
+/// What the server's clock says, to the second.
+pub(super) fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    http_date(headers.get(DATE)?.to_str().ok()?)
+}
+
+/// How many requests the server still allows: `17 of 100`, or `17`; of several limits the one with the least left.
+pub(super) fn quota(headers: &HeaderMap) -> Option<String> {
+    let number = |name: &str| -> Option<u64> {
+        let text = headers.get(name)?.to_str().ok()?;
+        text.trim().parse().ok()
+    };
+    let pairs = LIMIT_PAIRS.iter().filter_map(|(remaining, _)| {
+        let left = number(remaining)?;
+        Some((left, number(&remaining.replace("remaining", "limit"))))
+    });
+    // In one header, of which only numbers are shown: it can hold a partition key, that is, the API key.
+    let combined = headers
+        .get_all("ratelimit")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|text| text.split([',', ';']))
+        .filter_map(|part| {
+            let (name, value) = part.split_once('=')?;
+            let is_left = matches!(name.trim(), "remaining" | "r");
+            Some((value.trim().parse().ok().filter(|_| is_left)?, None))
+        });
+    let (left, limit) = pairs.chain(combined).min_by_key(|(left, _)| *left)?;
+    Some(limit.map_or_else(|| left.to_string(), |limit| format!("{left} of {limit}")))
+}
+
 fn is_of_a_number(byte: u8) -> bool {
     byte.is_ascii_digit() || byte == b'.'
 }
@@ -139,9 +169,7 @@ fn http_date(text: &str) -> Option<Timestamp> {
 
 /// What the server's clock says, so that a wrong clock on either side doesn't shorten a wait; ours if it doesn't tell.
 fn server_time(headers: &HeaderMap, now: Timestamp) -> Timestamp {
-    headers
-        .get(DATE)
-        .and_then(|value| http_date(value.to_str().ok()?))
+    date(headers)
         .filter(|date| (*date - now).num_seconds().abs() <= CLOCK_SKEW_MAX_SECONDS)
         .unwrap_or(now)
 }
@@ -254,6 +282,20 @@ mod tests {
     ) {
         let asked = rate_limit(&headers(lines), throttled, now());
         assert_eq!(asked.map(|asked| asked.delay.as_secs()), seconds);
+    }
+
+    #[rstest]
+    #[case("x-ratelimit-remaining:17|x-ratelimit-limit:100", Some("17 of 100"))]
+    #[case("ratelimit-remaining:17", Some("17"))]
+    #[case("ratelimit:limit=100, remaining=2, reset=30", Some("2"))]
+    #[case(
+        "ratelimit:\"burst\";r=9;t=5;pk=:c2VjcmV0:, \"day\";r=4;t=50",
+        Some("4")
+    )]
+    #[case("x-ratelimit-remaining:many", None)]
+    #[case("content-type:x", None)]
+    fn what_is_left_is_told_in_numbers(#[case] lines: &str, #[case] left: Option<&str>) {
+        assert_eq!(quota(&headers(lines)).as_deref(), left);
     }
 
     #[test]

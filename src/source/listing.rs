@@ -106,7 +106,20 @@ impl Listing {
         limit: PageSize,
         clock: fn() -> Timestamp,
     ) -> Result<Answer, Failure> {
-        let answer = timeout(self.request_timeout, self.exchange(cursor, limit, clock)).await;
+        self.request_showing_head(cursor, limit, clock, &mut |_| ())
+            .await
+    }
+
+    /// The same; `on_head` sees the head of the answer, whatever the answer is.
+    pub(super) async fn request_showing_head(
+        &self,
+        cursor: Option<&Cursor>,
+        limit: PageSize,
+        clock: fn() -> Timestamp,
+        on_head: &mut (dyn FnMut(&Response) + Send),
+    ) -> Result<Answer, Failure> {
+        let exchange = self.exchange(cursor, limit, clock, on_head);
+        let answer = timeout(self.request_timeout, exchange).await;
         answer.unwrap_or_else(|_| {
             let bound = humantime::format_duration(self.request_timeout);
             let what = format!("timed out after {bound} (api.request_timeout)");
@@ -119,11 +132,13 @@ impl Listing {
         cursor: Option<&Cursor>,
         limit: PageSize,
         clock: fn() -> Timestamp,
+        on_head: &mut (dyn FnMut(&Response) + Send),
     ) -> Result<Answer, Failure> {
         let filter = self.filter.as_deref();
         let url = page_url(&self.endpoint, &self.parameters, filter, limit, cursor);
         let sent = self.client.get(url).send().await;
         let response = sent.map_err(|error| self.broken(&error))?;
+        on_head(&response);
         if response.status() != StatusCode::OK {
             return Err(self.refused(response, clock()).await);
         }

@@ -13,6 +13,8 @@ use crate::config::ApiKey;
 pub(super) const QUOTED_CHARS_MAX: usize = 300;
 /// A longer title is no title.
 const TITLE_CHARS_MAX: usize = 80;
+/// How a message begins that is about the server's certificate.
+pub(super) const CERTIFICATE_REFUSED: &str = "the server's certificate is refused: ";
 /// How far an error's chain of causes is followed.
 const CAUSES_MAX: usize = 16;
 
@@ -209,7 +211,7 @@ pub(super) fn cause(error: &(dyn Error + 'static)) -> String {
     };
     let words = words.split(" (os error").next().unwrap_or_default();
     match words.strip_prefix("invalid peer certificate: ") {
-        Some(reason) => format!("the server's certificate is refused: {reason}"),
+        Some(reason) => format!("{CERTIFICATE_REFUSED}{reason}"),
         None if words.contains("lookup address") => {
             format!("the host name can't be resolved: {words}")
         }

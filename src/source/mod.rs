@@ -1,6 +1,6 @@
 //! Where the pages come from: one trait, and its one implementation over HTTP.
 //!
-//! `http` is the retry loop, `listing` one request, `client` how it is sent. What they decide by is pure: `classify` and
+//! `http` is the retry loop, `visit` a single try for a person to look at, `listing` one request, `client` how it is sent. What they decide by is pure: `classify` and
 //! `trial` (what a failure leads to), `backoff`, `headers` (what the server says about waiting), `page_size`, `message`.
 
 mod backoff;
@@ -16,9 +16,11 @@ mod page_size;
 #[cfg(test)]
 mod scripted_server;
 mod trial;
+mod visit;
 
 pub use client::SetupError;
 pub use http::HttpSource;
+pub use visit::{Head, Listed, Refusal, Trouble, Visit, visit};
 
 use std::time::Duration;
 

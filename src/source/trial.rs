@@ -99,15 +99,18 @@ impl Trial {
     }
 }
 
-const TOO_LARGE: &str =
+pub(super) const TOO_LARGE: &str =
     "not even a single customer can be had; raise api.max_response_bytes or ask the API's operator";
-const AUTH_REFUSED: &str = "the API key is refused; check the key, and that it may list customers";
+pub(super) const AUTH_REFUSED: &str =
+    "the API key is refused; check the key, and that it may list customers";
 const CURSOR_REJECTED: &str = "the cursor is rejected; a pass from the first page is needed";
-const REDIRECT: &str = "redirects aren't followed, the API key stays here; check api.base_url";
+pub(super) const REDIRECT: &str =
+    "redirects aren't followed, the API key stays here; check api.base_url";
 const MALFORMED: &str =
     "that is no page of customers, three times over; check api.base_url and any proxy in between";
 
-fn permanent(outcome: Outcome) -> &'static str {
+/// What may help against a refusal for good.
+pub(super) fn permanent(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Status {
             code: 400 | 422, ..

@@ -9,6 +9,7 @@
 )]
 
 mod beside;
+mod check;
 mod complete;
 mod config;
 mod cursor;
@@ -30,6 +31,7 @@ mod readers;
 mod readme;
 mod records;
 mod resume;
+mod search;
 mod secrets;
 mod seeds;
 mod service;

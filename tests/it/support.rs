@@ -297,6 +297,7 @@ pub(crate) fn assert_sound(db: &Connection) {
         one("SELECT count(*) FROM customer_changes WHERE kind = 'created'"),
         one("SELECT count(*) FROM customers")
     );
+    crate::search::assert_index(db);
     // The counters of a pass are those of its pages.
     assert_eq!(
         one(

@@ -154,3 +154,33 @@ SELECT p.pass_id, p.started_at, p.finished_at,
   CAST(round((julianday('now') - julianday(p.started_at)) * 86400) AS INTEGER) AS age_seconds
 FROM (SELECT 1) LEFT JOIN (
   SELECT * FROM passes WHERE state = 'complete' ORDER BY pass_id DESC LIMIT 1) AS p;
+
+-- What `customer-mirror search` asks first. Who writes a customer writes these, too: src/mirror/search.rs. The words in them are in
+-- lower case and without diacritics; their text is in the view, for those who look at it. None of it ranks, so no sizes are kept.
+CREATE VIEW customer_search_text AS
+SELECT row_id,
+  ifnull(name, '') || ifnull(' · ' || contact_person_name, '') || ifnull(' · ' || shipping_name, '')
+    || ifnull(' · ' || billing_address_attention, '') || ifnull(' · ' || shipping_address_attention, '')
+    || ifnull((SELECT ' · ' || group_concat(u.name, ' · ') FROM customer_users AS u WHERE u.customer_id = c.customer_id), '') AS names,
+  ifnull(billing_address_street1, '') || ifnull(' ' || billing_address_street2, '') || ifnull(' ' || billing_address_zip, '')
+    || ifnull(' ' || billing_address_city, '') || ifnull(' ' || billing_address_state, '') || ifnull(' ' || billing_address_region, '')
+    || ifnull(' ' || billing_address_country, '') || ifnull(' · ' || shipping_address_street1, '')
+    || ifnull(' ' || shipping_address_street2, '') || ifnull(' ' || shipping_address_zip, '') || ifnull(' ' || shipping_address_city, '')
+    || ifnull(' ' || shipping_address_state, '') || ifnull(' ' || shipping_address_region, '')
+    || ifnull(' ' || shipping_address_country, '') AS addresses,
+  customer_id || ifnull(' · ' || reference_id, '') || ifnull(' · ' || human_readable_id, '') || ifnull(' · ' || identity, '')
+    || ifnull(' · ' || contact_email, '') || ifnull(' · ' || billing_email, '') || ifnull(' · ' || contact_msisdn, '')
+    || ifnull(' · ' || shipping_msisdn, '') AS parts
+FROM customers AS c;
+
+-- Words.
+CREATE VIRTUAL TABLE customer_search USING fts5(names, addresses,
+  content='customer_search_text', content_rowid='row_id', columnsize=0, detail=column, tokenize='ascii');
+
+-- Each three characters in a row.
+CREATE VIRTUAL TABLE customer_search_parts USING fts5(parts,
+  content='customer_search_text', content_rowid='row_id', columnsize=0, detail=none, tokenize="ascii tokenchars '@.-_+'");
+
+-- Every page that is committed adds a segment; to merge sixteen at once costs a third less than four.
+INSERT INTO customer_search (customer_search, rank) VALUES ('automerge', 16);
+INSERT INTO customer_search_parts (customer_search_parts, rank) VALUES ('automerge', 16);

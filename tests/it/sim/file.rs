@@ -138,6 +138,7 @@ pub(super) fn check(file: &Connection, key: &str) {
         .query_row("PRAGMA integrity_check", [], |row| row.get(0))
         .unwrap();
     assert_eq!(integrity, "ok", "integrity_check");
+    crate::search::assert_index(file);
     for (what, sql) in [
         ("dangling references", "SELECT count(*) FROM pragma_foreign_key_check"),
         ("wrong live count", "SELECT (SELECT value FROM mirror_meta WHERE key = 'live_customers')

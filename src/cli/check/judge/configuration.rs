@@ -1,0 +1,123 @@
+//! Configuration, schedule and key.
+
+use std::time::Duration;
+
+use crate::cli::check::facts::{Facts, KeyFacts, KeyFile};
+use crate::cli::check::verdict::Verdict;
+use crate::cli::output::{ago, moment, span};
+use crate::cli::{Exit, Failure};
+use crate::mirror::FileFacts;
+use crate::model::format_timestamp;
+
+/// Anybody may write.
+const BY_OTHERS_WRITABLE: u32 = 0o002;
+/// Anybody may do anything.
+const BY_OTHERS: u32 = 0o007;
+/// The group may do anything.
+const BY_GROUP: u32 = 0o070;
+const ROOT: u32 = 0;
+
+const CORRECT: &str = "correct it, then tell a running daemon, which keeps the old one until then: systemctl reload customer-mirror";
+
+/// What is wrong with the configuration, each on its own; or that nothing is.
+pub(super) fn configuration(facts: &Facts) -> Vec<Verdict> {
+    let config = &facts.config;
+    let errors = config.errors.iter().map(|error| {
+        let failure = Failure::new(Exit::Config, error);
+        Verdict::failed(&failure, CORRECT)
+    });
+    let warnings = config.warnings.iter().map(|warning| {
+        let (found, remedy) = warning.rsplit_once("; ").unwrap_or((warning, CORRECT));
+        Verdict::warn(found, remedy)
+    });
+    let open_to_all = config
+        .file
+        .iter()
+        .filter(|file| file.mode & BY_OTHERS_WRITABLE != 0);
+    let open_to_all = open_to_all.map(|file| {
+        let shown = file.path.display();
+        Verdict::warn(
+            format!("{shown}: every user of this machine can change it, and so have the key sent elsewhere (mode {:04o})", file.mode),
+            format!("chmod o-w {shown}"),
+        )
+    });
+    let mut verdicts: Vec<Verdict> = errors.chain(warnings).chain(open_to_all).collect();
+    if verdicts.is_empty() {
+        verdicts.push(Verdict::ok(match &config.file {
+            Some(file) => file.path.display().to_string(),
+            None => "no file; defaults and environment variables".to_owned(),
+        }));
+    }
+    verdicts
+}
+
+/// When passes are due.
+pub(super) fn schedule(facts: &Facts) -> Verdict {
+    let Some(timing) = &facts.schedule else {
+        return Verdict::skipped("what the configuration says of it is not clear");
+    };
+    let when = &timing.when;
+    let shown = format!("{} {}", when.expression(), when.timezone().name());
+    let Some(next) = when.next_after(facts.now) else {
+        return Verdict::warn(
+            format!("{shown} is never due again"),
+            "set schedule.cron to something that is",
+        );
+    };
+    let then = when
+        .next_after(next)
+        .and_then(|after| (after - next).to_std().ok())
+        .filter(|gap| *gap > Duration::ZERO)
+        .map_or_else(String::new, |gap| format!(", then after {}", span(gap)));
+    let at = format_timestamp(next);
+    Verdict::ok(format!(
+        "{shown}: next due {} ({}){then}",
+        moment(&at),
+        ago(&at, facts.now)
+    ))
+}
+
+/// Where the key comes from, and who can get at it.
+pub(super) fn key(facts: &Facts) -> Verdict {
+    match &facts.key {
+        KeyFacts::NotLookedFor(why) => Verdict::skipped(*why),
+        KeyFacts::Unusable(failure) => {
+            Verdict::failed(failure, "put the key into the file that api.key_file names")
+        }
+        KeyFacts::OutOfReach(path) => Verdict::skipped(format!(
+            "the service's is in {}, which this user can't read: run this as root to have it looked at",
+            path.display()
+        )),
+        KeyFacts::InEnvironment(name) => Verdict::ok(format!("in the environment variable {name}")),
+        KeyFacts::InFile(file, kind) => key_file(file, *kind),
+    }
+}
+
+fn key_file(file: &FileFacts, kind: KeyFile) -> Verdict {
+    let (shown, mode) = (file.path.display(), file.mode);
+    if mode & BY_OTHERS != 0 {
+        return Verdict::warn(
+            format!("{shown}: every user of this machine can get at it (mode {mode:04o})"),
+            format!("chmod o= {shown}; if others were logged in, have the key replaced"),
+        );
+    }
+    // A file of root's is given to a service by its group; and systemd lets users in by more than the mode shows.
+    let is_given = file.user == ROOT && file.group != ROOT;
+    if mode & BY_GROUP != 0 && !is_given && kind != KeyFile::Credential {
+        return Verdict::warn(
+            format!(
+                "{shown}: its group {} can get at it (mode {mode:04o})",
+                file.group
+            ),
+            format!("chmod g= {shown}, unless the group is there for that"),
+        );
+    }
+    let by_whom = match kind {
+        KeyFile::Configured => "",
+        KeyFile::Credential => ", a credential from systemd",
+        KeyFile::OfService => {
+            ", from where systemd hands it to the service; `sync` by hand needs api.key_file"
+        }
+    };
+    Verdict::ok(format!("{shown} (mode {mode:04o}){by_whom}"))
+}

@@ -1,0 +1,97 @@
+//! The room that the mirror takes, and what is left.
+
+use super::{NO_MIRROR, NO_PATH};
+use crate::cli::Exit;
+use crate::cli::check::facts::{Facts, State};
+use crate::cli::check::verdict::Verdict;
+use crate::cli::output::bytes;
+use crate::mirror::{FileFacts, LockState, WAL_BYTES};
+
+/// Whether the write-ahead log stays within its bound.
+pub(super) fn wal(facts: &Facts) -> Verdict {
+    let Some(mirror) = &facts.mirror else {
+        return Verdict::skipped(NO_PATH);
+    };
+    if matches!(mirror.state, State::Missing) {
+        return Verdict::skipped(NO_MIRROR);
+    }
+    let size = mirror.files.wal_bytes;
+    let shown = format!("the -wal file has {}", bytes(size));
+    // One large transaction, or a page more than the bound, is no trouble.
+    if size <= 2 * WAL_BYTES {
+        return Verdict::ok(format!("{shown}, its bound is about {}", bytes(WAL_BYTES)));
+    }
+    let path = mirror.path.display();
+    Verdict::warn(
+        format!(
+            "{shown}, where about {} is the bound: most likely a program has been reading the mirror for long, so that the file can't be emptied",
+            bytes(WAL_BYTES)
+        ),
+        format!(
+            "see who has it open, fuser -v {path}, and end what reads without an end; the next pass then empties it"
+        ),
+    )
+}
+
+/// Whether there is room for what is to come.
+pub(super) fn disk(facts: &Facts) -> Verdict {
+    let Some(files) = facts.mirror.as_ref().map(|mirror| &mirror.files) else {
+        return Verdict::skipped(NO_PATH);
+    };
+    let Some(disk) = files.disk else {
+        return Verdict::skipped("its free space can't be seen");
+    };
+    if disk.is_read_only {
+        return Verdict::fail(
+            Exit::CantCreate,
+            "the file system of the mirror is mounted read-only",
+            "see in dmesg whether the kernel did so after an error; repair it, and mount it for writing",
+        );
+    }
+    let free = format!("{} free", bytes(disk.free_bytes));
+    let size: u64 = files.own.iter().map(|file| file.size_bytes).sum();
+    if disk.free_bytes < WAL_BYTES {
+        return Verdict::fail(
+            Exit::Storage,
+            format!("{free}: the next pass finds no room for its log"),
+            "free some space; nothing is lost, the pass goes on from its checkpoint",
+        );
+    }
+    if disk.free_bytes < size.saturating_add(2 * WAL_BYTES) {
+        return Verdict::warn(
+            format!(
+                "{free}, less than the mirror has ({}): not enough for the copy that an upgrade keeps, or for many changes",
+                bytes(size)
+            ),
+            "free some space, or move the mirror to a larger disk (mirror.path)",
+        );
+    }
+    Verdict::ok(free)
+}
+
+/// Copies that upgrades left.
+pub(super) fn copies(facts: &Facts) -> Verdict {
+    let Some(mirror) = &facts.mirror else {
+        return Verdict::skipped(NO_PATH);
+    };
+    let shown = |file: &FileFacts| format!("{} ({})", file.path.display(), bytes(file.size_bytes));
+    let is_upgrading = matches!(mirror.lock, LockState::Held(_));
+    if let Some(file) = mirror
+        .files
+        .unfinished_copies
+        .first()
+        .filter(|_| !is_upgrading)
+    {
+        return Verdict::warn(
+            format!("{} is left of an upgrade that was cut short", shown(file)),
+            format!("rm {}", file.path.display()),
+        );
+    }
+    match mirror.files.copies.first() {
+        None => Verdict::ok("none of an earlier version"),
+        Some(file) => Verdict::ok(format!(
+            "{}, kept by an upgrade; of no use once the new version has proven itself",
+            shown(file)
+        )),
+    }
+}

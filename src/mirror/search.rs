@@ -1,0 +1,139 @@
+//! The search index beside the rows: two FTS5 tables, `customer_search` for words and `customer_search_parts` for grams.
+//!
+//! They hold no text of their own, so whoever changes a customer tells them what went and what came, in the same transaction.
+//! Only the difference is written: FTS5 keeps an entry a word, and none of a customer as a whole.
+
+use rusqlite::Connection;
+
+use crate::decode;
+use crate::search::Document;
+
+/// The tables of the index.
+pub(super) const TABLES: [&str; 2] = ["customer_search", "customer_search_parts"];
+
+/// Pages of the index that are merged in one transaction: some 8 MB.
+const PAGES_AT_ONCE: i64 = 2000;
+
+/// What a transaction changes in the index.
+#[derive(Debug, Default)]
+pub(super) struct Updates(Vec<Update>);
+
+#[derive(Debug)]
+struct Update {
+    row_id: i64,
+    change: Change,
+}
+
+/// FTS5 counts its rows: who is new comes once, who changes goes and comes, and who is erased goes once.
+#[derive(Debug)]
+enum Change {
+    New(Document),
+    Changed { gone: Document, come: Document },
+    Erased(Document),
+}
+
+impl Updates {
+    /// A customer is new.
+    pub(super) fn add(&mut self, row_id: i64, document: Document) {
+        self.push(row_id, Change::New(document));
+    }
+
+    /// A customer has changed.
+    pub(super) fn change(&mut self, row_id: i64, before: &Document, after: &Document) {
+        let (gone, come) = (before.without(after), after.without(before));
+        self.push(row_id, Change::Changed { gone, come });
+    }
+
+    /// A customer is erased; `raw` is its record.
+    pub(super) fn erase(&mut self, row_id: i64, raw: &str) {
+        let document = decode::customer(raw).map(|customer| Document::of(&customer));
+        self.push(row_id, Change::Erased(document.unwrap_or_default()));
+    }
+
+    fn push(&mut self, row_id: i64, change: Change) {
+        self.0.push(Update { row_id, change });
+    }
+
+    /// Writes all of it.
+    pub(super) fn write(mut self, connection: &Connection) -> rusqlite::Result<()> {
+        // Where a row id is smaller than the one before it, FTS5 first writes to the file what it has collected.
+        self.0.sort_by_key(|update| update.row_id);
+        for Update { row_id, change } in &self.0 {
+            match change {
+                Change::New(document) => {
+                    add_words(connection, *row_id, document)?;
+                    add_grams(connection, *row_id, document)?;
+                }
+                Change::Changed { gone, come } => {
+                    if !(gone.has_no_words() && come.has_no_words()) {
+                        remove_words(connection, *row_id, gone)?;
+                        add_words(connection, *row_id, come)?;
+                    }
+                    if !(gone.has_no_grams() && come.has_no_grams()) {
+                        remove_grams(connection, *row_id, gone)?;
+                        add_grams(connection, *row_id, come)?;
+                    }
+                }
+                Change::Erased(document) => {
+                    remove_words(connection, *row_id, document)?;
+                    remove_grams(connection, *row_id, document)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn add_words(connection: &Connection, row_id: i64, document: &Document) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO customer_search (rowid, names, addresses) VALUES (?1, ?2, ?3)",
+        )?
+        .execute((row_id, document.names(), document.addresses()))
+        .map(drop)
+}
+
+fn remove_words(connection: &Connection, row_id: i64, document: &Document) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("INSERT INTO customer_search (customer_search, rowid, names, addresses) VALUES ('delete', ?1, ?2, ?3)")?
+        .execute((row_id, document.names(), document.addresses()))
+        .map(drop)
+}
+
+fn add_grams(connection: &Connection, row_id: i64, document: &Document) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("INSERT INTO customer_search_parts (rowid, parts) VALUES (?1, ?2)")?
+        .execute((row_id, document.grams()))
+        .map(drop)
+}
+
+fn remove_grams(connection: &Connection, row_id: i64, document: &Document) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("INSERT INTO customer_search_parts (customer_search_parts, rowid, parts) VALUES ('delete', ?1, ?2)")?
+        .execute((row_id, document.grams()))
+        .map(drop)
+}
+
+/// Merges a part of one of the tables; returns whether there is more to merge. When there is not, it holds nothing of customers
+/// who were taken out of it.
+pub(super) fn merge(connection: &Connection, table: &str) -> rusqlite::Result<bool> {
+    let changes = || connection.query_row("SELECT total_changes()", [], |row| row.get::<_, i64>(0));
+    let before = changes()?;
+    // A negative number merges all there is, not just what is of equal size.
+    connection.execute(
+        &format!("INSERT INTO {table} ({table}, rank) VALUES ('merge', ?1)"),
+        [-PAGES_AT_ONCE],
+    )?;
+    // The statement itself counts as one change, as FTS5's documentation has it.
+    Ok(changes()? - before >= 2)
+}
+
+/// Whether one of the words in the index has this text in it.
+pub(super) fn has_in_a_word(connection: &Connection, text: &str) -> rusqlite::Result<bool> {
+    connection.execute_batch(
+        "CREATE VIRTUAL TABLE IF NOT EXISTS temp.customer_search_words USING fts5vocab('main', 'customer_search', 'row')",
+    )?;
+    connection
+        .prepare("SELECT 1 FROM temp.customer_search_words WHERE instr(term, ?1)")?
+        .exists([text])
+}
