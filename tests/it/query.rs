@@ -133,6 +133,8 @@ async fn the_schema_is_explained_as_it_is() {
 #[case("by_contry", &["no ready query `by_contry`", "did you mean `by-country`?"], "")]
 #[case("SELECT 1\nFRM x", &["near \"x\""], "FRM x")]
 #[case("DELETE FROM customers", &["DELETE from customers is refused"], "")]
+#[case("INSERT INTO customer_search(customer_search) VALUES('rebuild')", &["INSERT into customer_search is refused"], "")]
+#[case("SELECT 1 FROM customer_search WHERE customer_search MATCH '\"'", &["unterminated string"], "")]
 #[case("ATTACH 'x.db' AS x", &["ATTACH is refused"], "")]
 #[case("PRAGMA journal_mode = DELETE", &["PRAGMA journal_mode is refused"], "")]
 #[case("SELECT :x", &[":x has no value", "-p x="], "")]
