@@ -37,7 +37,7 @@ const CUSTOMERS: &[(&str, &str)] = &[
     ("deleted_at", "when it was found gone; NULL = live"),
 ];
 
-const EXPLAINED: [Explained; 8] = [
+const EXPLAINED: [Explained; 9] = [
     Explained {
         table: "live_customers",
         meaning: "the customers that are not deleted: what most queries want",
@@ -129,6 +129,17 @@ const EXPLAINED: [Explained; 8] = [
         ],
     },
     Explained {
+        table: "customer_search",
+        meaning: "full-text search (FTS5) for words in lower case and without diacritics; see customer-mirror search, which finds more",
+        columns: &[
+            (
+                "names",
+                "names of the customer, of its users and contacts; rowid is row_id of customers",
+            ),
+            ("addresses", "addresses"),
+        ],
+    },
+    Explained {
         table: "mirror_freshness",
         meaning: "one row: how old the mirror is",
         columns: &[
@@ -147,10 +158,11 @@ const EXPLAINED: [Explained; 8] = [
     },
 ];
 
-const EXAMPLES: [&str; 4] = [
+const EXAMPLES: [&str; 5] = [
     "SELECT customer_id, name FROM live_customers WHERE billing_address_city = 'Malmö'",
     "SELECT name, raw ->> '$.metadata.tier' AS tier FROM live_customers WHERE tier = 'gold'",
     "SELECT u.name, c.name FROM customer_users u JOIN live_customers c USING (customer_id) WHERE u.role = 'ADMIN'",
+    "SELECT name FROM customers WHERE row_id IN (SELECT rowid FROM customer_search WHERE customer_search MATCH 'names: lov*')",
     "SELECT changed_at, kind, changed_fields FROM customer_changes WHERE customer_id = '4711' ORDER BY seq",
 ];
 
