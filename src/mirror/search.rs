@@ -11,6 +11,9 @@ use crate::search::Document;
 /// The tables of the index.
 pub(super) const TABLES: [&str; 2] = ["customer_search", "customer_search_parts"];
 
+/// Customers looked at, at the most, to see whether the index leads to them.
+const SAMPLES_MAX: i64 = 1000;
+
 /// Pages of the index that are merged in one transaction: some 8 MB.
 const PAGES_AT_ONCE: i64 = 2000;
 
@@ -126,6 +129,64 @@ pub(super) fn merge(connection: &Connection, table: &str) -> rusqlite::Result<bo
     )?;
     // The statement itself counts as one change, as FTS5's documentation has it.
     Ok(changes()? - before >= 2)
+}
+
+/// Customers, spread over the mirror, whom the search index doesn't lead to: row ids. Not all are looked at.
+pub(super) fn unfindable(connection: &Connection) -> rusqlite::Result<Vec<i64>> {
+    let last: i64 =
+        connection.query_row("SELECT ifnull(max(row_id), 0) FROM customers", [], |row| {
+            row.get(0)
+        })?;
+    let step = last / SAMPLES_MAX + 1;
+    let mut unfindable = Vec::new();
+    let mut statement = connection
+        .prepare("SELECT row_id, raw FROM customers WHERE row_id >= ?1 ORDER BY row_id LIMIT 1")?;
+    let mut from = 1;
+    while from <= last {
+        let (row_id, raw): (i64, String) =
+            statement.query_row([from], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        if !is_findable(connection, row_id, &raw)? {
+            unfindable.push(row_id);
+        }
+        from = row_id + step;
+    }
+    Ok(unfindable)
+}
+
+fn is_findable(connection: &Connection, row_id: i64, raw: &str) -> rusqlite::Result<bool> {
+    let Ok(customer) = decode::customer(raw) else {
+        return Ok(true);
+    };
+    let document = Document::of(&customer);
+    for (table, column, words) in [
+        ("customer_search", "names", document.names()),
+        ("customer_search", "addresses", document.addresses()),
+        ("customer_search_parts", "parts", document.grams()),
+    ] {
+        let words: Vec<String> = words
+            .split_whitespace()
+            .map(|word| format!("\"{word}\""))
+            .collect();
+        let found = words.is_empty()
+            || connection
+                .prepare_cached(&format!(
+                    "SELECT 1 FROM {table} WHERE {table} MATCH ?1 AND rowid = ?2"
+                ))?
+                .exists((column_is(table, column, &words.join(" AND ")), row_id))?;
+        if !found {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// The grams' table keeps no columns, and has one only.
+fn column_is(table: &str, column: &str, expression: &str) -> String {
+    if table == TABLES[0] {
+        format!("{column} : ({expression})")
+    } else {
+        expression.to_owned()
+    }
 }
 
 /// Whether one of the words in the index has this text in it.

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, OptionalExtension, Transaction};
+use rusqlite::{Connection, Transaction};
 
 use super::read::Reader;
-use super::{MirrorError, Result, meta, rows};
+use super::{MirrorError, Result, meta, rows, search};
 
 /// More is not told: one is enough to act on.
 const PROBLEMS_MAX: usize = 5;
@@ -135,6 +135,15 @@ fn examine(
             problems.push(format!("{wrong} {what}"));
         }
     }
+    on_step("the search index".to_owned());
+    let unfindable = search::unfindable(&tx)?;
+    if let Some(first) = unfindable.first() {
+        problems.push(format!(
+            "{} customers, {} the first, whom the search index doesn't lead to",
+            unfindable.len(),
+            customer_of(&tx, *first)?
+        ));
+    }
     problems.extend(changed_records(&tx, on_step)?);
     problems.truncate(PROBLEMS_MAX);
     Ok(problems)
@@ -178,17 +187,18 @@ fn changed_records(
     let Some(first) = first else {
         return Ok(None);
     };
-    let customer_id: Option<String> = tx
-        .query_row(
-            "SELECT customer_id FROM customers WHERE row_id = ?1",
-            [first],
-            |row| row.get(0),
-        )
-        .optional()?;
     Ok(Some(format!(
         "{changed} customers whose record is not as it was written, {} the first",
-        customer_id.unwrap_or_default()
+        customer_of(tx, first)?
     )))
+}
+
+fn customer_of(tx: &Transaction<'_>, row_id: i64) -> rusqlite::Result<String> {
+    tx.query_row(
+        "SELECT customer_id FROM customers WHERE row_id = ?1",
+        [row_id],
+        |row| row.get(0),
+    )
 }
 
 #[cfg(test)]

@@ -343,6 +343,27 @@ async fn what_is_committed_can_be_searched() {
     bench.assert_mirrors();
 }
 
+#[tokio::test]
+async fn an_index_that_does_not_lead_to_a_customer_is_found_by_the_doctor() {
+    let bench = people().await;
+    bench.run(&["check", "--full"]).await.exits(0);
+    for (sql, said) in [
+        (
+            "INSERT INTO customer_search (customer_search, rowid, names, addresses) VALUES ('delete', 7, 'anna', '')",
+            "1 customers, 7 the first, whom the search index doesn't lead to",
+        ),
+        (
+            "INSERT INTO customer_search_parts (customer_search_parts) VALUES ('delete-all')",
+            "whom the search index doesn't lead to",
+        ),
+    ] {
+        bench.db_to_write().execute_batch(sql).unwrap();
+        let run = bench.run(&["check", "--full"]).await;
+        run.exits(74);
+        assert!(run.stdout.replace("\n    ", " ").contains(said), "{run:?}");
+    }
+}
+
 /// The index keeps what is overwritten until it is merged; who is erased must not wait for that.
 #[tokio::test]
 async fn no_word_of_the_forgotten_stays_in_the_index() {
