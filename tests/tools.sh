@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # tests/tools.sh: the mirror opened by other people's programs, while the daemon writes to it: the distribution's sqlite3, Python's
-# sqlite3, JDBC as DBeaver uses it (where there is a Java), and Datasette with docs/datasette.json.
-# Installs sqlite3, python3-venv, curl (apt), and Datasette (pip, in a folder that it removes). Builds the release binary unless
+# sqlite3, JDBC as DBeaver uses it (where there is a Java), and Datasette with docs/datasette.json. First the tests of README, with
+# everything that they need.
+# Installs sqlite3, jq, python3-venv, curl (apt), and Datasette (pip, in a folder that it removes). Builds the release binary unless
 # CUSTOMER_MIRROR_BIN names one.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -9,6 +10,7 @@ cd "$(dirname "$0")/.."
 need=()
 command -v sqlite3 >/dev/null || need+=(sqlite3)
 command -v curl >/dev/null || need+=(curl)
+command -v jq >/dev/null || need+=(jq)
 python3 -c 'import ensurepip, venv' 2>/dev/null || need+=(python3 python3-venv)
 jar=/usr/share/java/sqlite-jdbc.jar
 if command -v java >/dev/null && [ ! -e $jar ]; then need+=(libxerial-sqlite-jdbc-java); fi
@@ -24,6 +26,7 @@ if [ -z "$bin" ]; then
 fi
 bin=$(realpath "$bin")
 unset "${!CUSTOMER_MIRROR@}"
+TOOLS_REQUIRED=1 cargo test --locked --quiet --test it readme::
 
 root=$(mktemp -d)
 processes=()
@@ -44,7 +47,8 @@ processes+=($!)
 curl -s -o /dev/null --retry 50 --retry-connrefused --retry-delay 1 "http://127.0.0.1:$port/"
 export CUSTOMER_MIRROR__API__BASE_URL="http://127.0.0.1:$port" CUSTOMER_MIRROR__API__KEY=tools-key
 export CUSTOMER_MIRROR__MIRROR__PATH="$root/customers.db" CUSTOMER_MIRROR__LOG__LEVEL=error
-for day in 2 3 4; do
+# The last day comes three times, so that its deletions are confirmed before anything is compared.
+for day in 2 3 4 4 4; do
   "$bin" sync --json >/dev/null
   curl -sf -o /dev/null -X POST "http://127.0.0.1:$port/_simulator/day?day=$day"
 done

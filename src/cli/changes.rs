@@ -6,9 +6,7 @@ mod watch;
 
 use std::io::{BufWriter, Stdout, Write};
 
-use super::output::{
-    Cell, Format, FormatArgument, RowWriter, Screen, harmless, moment, note, print,
-};
+use super::output::{Cell, Format, FormatArgument, RowWriter, Screen, moment, note, print};
 use super::{Context, Exit, Failure, customer_ids, when};
 use crate::mirror::{Change, FeedFilter, FeedGap, FeedPosition, Reader};
 use crate::model::{Timestamp, format_timestamp};
@@ -110,6 +108,9 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Fail
         follow::run(context, mirror, reading, printer)?;
     } else {
         reading.print_all(&mirror.reader, &mut printer)?;
+        if reading.printed == 0 && matches!(printer, Printer::Lines(..)) {
+            note(context, "no changes");
+        }
         printer.finish()?;
     }
     Ok(Exit::Done)
@@ -120,6 +121,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Fail
 struct Reading {
     filter: FeedFilter,
     position: FeedPosition,
+    printed: u64,
     left: Option<u64>,
 }
 
@@ -159,6 +161,7 @@ impl Reading {
         Ok(Self {
             filter,
             position,
+            printed: 0,
             left: arguments.limit,
         })
     }
@@ -172,6 +175,7 @@ impl Reading {
             }
             printer.flush()?;
             self.position.seq = batch.position;
+            self.printed += batch.changes.len() as u64;
             if let Some(left) = &mut self.left {
                 *left = left.saturating_sub(batch.changes.len() as u64);
             }
@@ -197,7 +201,7 @@ fn customers(
     let (holders, kind) = customer_ids::named_by(reader.connection(), id)
         .map_err(|error| Failure::from(reader.sorted(error)))?;
     match holders.len() {
-        0 => Err(customer_ids::missing(&[format!("`{}`", harmless(id))], 1)),
+        0 => Err(customer_ids::missing(&[customer_ids::quoted(id)], 1)),
         1 => Ok(Some(holders)),
         several => {
             note(context, &customer_ids::ambiguous(several as u64, kind, id));

@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::output::{harmless, plural};
+use super::output::{cut, harmless, plural};
 use super::{Exit, Failure};
 
 /// Where an ID is looked for, in this order.
@@ -11,6 +11,14 @@ pub(super) const ID_COLUMNS: [(&str, &str); 3] = [
     ("reference_id", "referenceId"),
     ("human_readable_id", "humanReadableId"),
 ];
+
+/// What is shown of an ID that somebody wrote.
+const SHOWN_WIDTH: usize = 100;
+
+/// An ID in a message.
+pub(super) fn quoted(id: &str) -> String {
+    format!("`{}`", cut(&harmless(id), SHOWN_WIDTH))
+}
 
 /// The customerIds of those whom an ID names, and what kind of ID it is; none if it names nobody.
 pub(super) fn named_by(
@@ -33,7 +41,7 @@ pub(super) fn named_by(
 /// That an ID names several customers.
 pub(super) fn ambiguous(count: u64, kind: &str, id: &str) -> String {
     let customers = plural(count as i64, "customer", "customers");
-    format!("{customers} have the {kind} `{}`", harmless(id))
+    format!("{customers} have the {kind} {}", quoted(id))
 }
 
 /// That IDs name nobody: the first of them, quoted, and how many there are.

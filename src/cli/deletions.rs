@@ -9,7 +9,7 @@ use super::output::{Cell, FormatArgument, RowWriter, Screen, note, plural, print
 use super::{Context, Exit, Failure};
 use crate::mirror::{Mirror, Reader};
 
-/// Shows and decides a held sweep
+/// Show and decide a held sweep
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
 #[command(after_help = "\

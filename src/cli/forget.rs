@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::customer_ids::quoted;
 use super::output::{harmless, note, plural, print};
 use super::{Context, Exit, Failure};
 use crate::mirror::{CleanUp, Erased, Forgotten, Mirror, Refusal};
@@ -118,18 +119,14 @@ fn refused(refusals: &[Refusal]) -> Failure {
 fn reason(refusal: &Refusal) -> String {
     match refusal {
         Refusal::Unknown { id } => format!(
-            "no customer has the customerId, referenceId or humanReadableId `{}`",
-            harmless(id)
+            "no customer has the customerId, referenceId or humanReadableId {}",
+            quoted(id)
         ),
         Refusal::Live { id, customer_id } => {
             let who = if id == customer_id {
-                format!("`{}`", harmless(id))
+                quoted(id)
             } else {
-                format!(
-                    "`{}` (customerId `{}`)",
-                    harmless(id),
-                    harmless(customer_id)
-                )
+                format!("{} (customerId {})", quoted(id), quoted(customer_id))
             };
             format!(
                 "{who} is live, the API lists it, and the next pass would bring it back; have it deleted there first"
@@ -144,13 +141,14 @@ fn reason(refusal: &Refusal) -> String {
                 .iter()
                 .map(|(customer_id, is_live)| {
                     let state = if *is_live { "live" } else { "deleted" };
+                    // Whole, since it is to be written again.
                     format!("`{}` ({state})", harmless(customer_id))
                 })
                 .collect();
             format!(
-                "{} customers have the {kind} `{}`; name one by its customerId: {}",
+                "{} customers have the {kind} {}; name one by its customerId: {}",
                 customers.len(),
-                harmless(id),
+                quoted(id),
                 customers.join(", ")
             )
         }

@@ -9,9 +9,7 @@ use chrono::Utc;
 use rusqlite::{Connection, Row};
 use serde::Serialize;
 
-use super::output::{
-    Cell, FormatArgument, RowWriter, Screen, harmless, harmless_json, note, one_line,
-};
+use super::output::{Cell, FormatArgument, RowWriter, Screen, harmless_json, note, one_line};
 use super::{Context, Exit, Failure, customer_ids, when};
 use crate::mirror::Reader;
 use crate::model::{Timestamp, format_timestamp};
@@ -97,6 +95,10 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Fail
                 }
             }
         })?;
+    if screen.terminal && !found.ambiguous.first.is_empty() {
+        // Apart from the last card.
+        note(context, "");
+    }
     for ambiguous in &found.ambiguous.first {
         note(context, ambiguous);
     }
@@ -221,7 +223,7 @@ fn print_matches(
 ) -> Result<(), Trouble> {
     let (holders, kind) = customer_ids::named_by(source.connection, id)?;
     match holders.len() as u64 {
-        0 => found.missing.push(|| format!("`{}`", harmless(id))),
+        0 => found.missing.push(|| customer_ids::quoted(id)),
         1 => {}
         count => found
             .ambiguous

@@ -36,6 +36,9 @@ use crate::telemetry;
 /// What the program is called.
 const NAME: &str = "customer-mirror";
 
+/// What every command takes stands below what is its own.
+const EVERYWHERE: &str = "Global options";
+
 const CONFIG_HELP: &str =
     "Configuration file [default: $CUSTOMER_MIRROR_CONFIG, else /etc/customer-mirror/config.toml]";
 
@@ -49,13 +52,13 @@ const CONFIG_HELP: &str =
 )]
 #[command(after_help = "Try it without any configuration:  customer-mirror demo")]
 pub struct Arguments {
-    #[arg(long, global = true, value_name = "FILE", help = CONFIG_HELP)]
+    #[arg(long, global = true, value_name = "FILE", help = CONFIG_HELP, help_heading = EVERYWHERE)]
     config: Option<PathBuf>,
     /// Log more (-vv: everything)
-    #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet", help_heading = EVERYWHERE)]
     verbose: u8,
     /// Log errors only, show no progress
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = EVERYWHERE)]
     quiet: bool,
     #[command(subcommand)]
     command: Command,

@@ -13,7 +13,7 @@ use super::output::{
 use super::{Context, Exit, Failure};
 use crate::mirror::{Mirror, Quarantined, Reader};
 
-/// Shows quarantined records, or tries them again
+/// Show quarantined records, or try them again
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
 #[command(after_help = "\

@@ -3,6 +3,7 @@
 mod guard;
 mod nearest;
 mod parameters;
+mod place;
 mod ready;
 mod tables;
 
@@ -11,9 +12,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{ErrorCode, Statement};
 
-use super::output::{
-    Cell, Format, FormatArgument, RowWriter, Screen, harmless, note, plural, width_of,
-};
+use super::output::{Cell, Format, FormatArgument, RowWriter, Screen, harmless, note, plural};
 use super::{Context, Exit, Failure};
 use crate::mirror::Reader;
 use guard::Guard;
@@ -63,6 +62,11 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Fail
         Some(ready) => (ready.sql.to_owned(), ready.complete(&arguments.parameters)),
         None => (read_sql(arguments)?, arguments.parameters.clone()),
     };
+    if let Some(at) = sql.find('\0') {
+        // SQLite would take it for the end.
+        let message = format!("there is a NUL in the SQL\n{}", place::pointed_at(&sql, at));
+        return Err(Failure::new(Exit::Usage, message));
+    }
     let mut reader = Reader::open(&context.config.mirror.path)?;
     let guard = Guard::new(reader.connection_mut()).map_err(|error| reader.sorted(error))?;
     let fail = |error| failure(error, &sql, &guard, &reader);
@@ -169,71 +173,24 @@ fn explain(error: &rusqlite::Error, sql: &str, guard: &Guard, reader: &Reader) -
             // After the first statement, SQLite counts from its end.
             let offset =
                 usize::try_from(*offset).unwrap_or(0) + sql.len().saturating_sub(part.len());
-            format!("{}\n{}", with_hint(msg, reader), pointed_at(sql, offset))
+            format!(
+                "{}\n{}",
+                with_hint(msg, reader),
+                place::pointed_at(sql, offset)
+            )
         }
-        rusqlite::Error::SqliteFailure(_, Some(message)) => with_hint(message, reader),
+        rusqlite::Error::SqliteFailure(_, Some(message)) => {
+            let place = place::found_by(message, sql);
+            let place = place.map(|at| format!("\n{}", place::pointed_at(sql, at)));
+            with_hint(message, reader) + &place.unwrap_or_default()
+        }
         other => other.to_string(),
     }
 }
 
 fn with_hint(message: &str, reader: &Reader) -> String {
     nearest::hint(message, reader.connection()).map_or_else(
-        || message.to_owned(),
-        |name| format!("{message}; did you mean `{name}`?"),
+        || harmless(message).into_owned(),
+        |name| format!("{}; did you mean `{name}`?", harmless(message)),
     )
-}
-
-/// The line of the SQL with a caret below the byte at `offset`, shortened around it.
-fn pointed_at(sql: &str, offset: usize) -> String {
-    const BEFORE: usize = 50;
-    const AFTER: usize = 25;
-    let offset = (0..=offset.min(sql.len()))
-        .rev()
-        .find(|at| sql.is_char_boundary(*at))
-        .unwrap_or(0);
-    let start = sql[..offset].rfind('\n').map_or(0, |at| at + 1);
-    let end = sql[offset..].find('\n').map_or(sql.len(), |at| offset + at);
-    let before = &sql[start..offset];
-    let skipped = before.chars().count().saturating_sub(BEFORE);
-    let before: String = before.chars().skip(skipped).collect();
-    let before = format!(
-        "{}{}",
-        if skipped > 0 { "…" } else { "" },
-        harmless(&before)
-    );
-    let after: String = sql[offset..end].chars().take(AFTER).collect();
-    let rest = if after.len() < end - offset {
-        "…"
-    } else {
-        ""
-    };
-    format!(
-        "  {before}{}{rest}\n  {}^",
-        harmless(&after),
-        " ".repeat(width_of(&before))
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_caret_stands_below_the_place() {
-        for (sql, offset, shown) in [
-            ("SELEC 1", 0, "  SELEC 1\n  ^"),
-            (
-                "SELECT 1,\n  nam FROM customers\n-- end",
-                12,
-                "    nam FROM customers\n    ^",
-            ),
-            ("SELECT 'å日', x", 15, "  SELECT 'å日', x\n               ^"),
-            ("SELECT", 99, "  SELECT\n        ^"),
-        ] {
-            assert_eq!(pointed_at(sql, offset), shown, "{sql}");
-        }
-        let long = format!("SELECT {}, nope, {}", "1, ".repeat(100), "1, ".repeat(100));
-        let shown = pointed_at(&long, 309);
-        assert!(shown.lines().all(|line| width_of(line) < 80), "{shown}");
-    }
 }

@@ -233,13 +233,13 @@ async fn dry_run(
         PreviewEnd::Complete(report) => {
             print_preview(&report, arguments.json)?;
             if report.held > 0 {
-                let held = count(report.held as i64);
-                let message =
-                    format!("the sweep would be held: {held} customers are not listed any more");
+                let held = plural(report.held as i64, "customer is", "customers are");
+                let message = format!("the sweep would be held: {held} not listed any more");
                 return Err(Failure::new(Exit::Held, message));
             }
             if arguments.strict && report.quarantined > 0 {
-                let message = format!("{} records would be quarantined", report.quarantined);
+                let records = plural(report.quarantined, "record", "records");
+                let message = format!("{records} would be quarantined");
                 return Err(Failure::new(Exit::Held, message));
             }
             Ok(Exit::Done)
@@ -258,10 +258,10 @@ fn print_preview(report: &PreviewReport, json: bool) -> Result<(), Failure> {
         serde_json::to_string(report).map_err(|error| Failure::new(Exit::Bug, error.to_string()))?
     } else {
         format!(
-            "dry run: {} records on {} pages; nothing was written\n  would create {}, update {}, restore {}; {} unchanged\n  \
+            "dry run: {} on {}; nothing was written\n  would create {}, update {}, restore {}; {} unchanged\n  \
              would delete {}, hold {}, of {} that are not listed\n  would quarantine {}",
-            count(report.records),
-            count(report.pages),
+            plural(report.records, "record", "records"),
+            plural(report.pages, "page", "pages"),
             count(report.created),
             count(report.updated),
             count(report.restored),

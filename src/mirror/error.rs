@@ -137,6 +137,10 @@ impl MirrorError {
             Some(ErrorCode::DiskFull) => {
                 storage("the disk is full; nothing was lost: free some space and run again")
             }
+            Some(ErrorCode::SystemIoFailure) if path.is_dir() => Self::NotAMirror {
+                path,
+                reason: "it is a folder".to_owned(),
+            },
             Some(ErrorCode::SystemIoFailure) => storage(&format!(
                 "I/O error ({error}); check the disk and its file system"
             )),

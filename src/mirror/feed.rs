@@ -89,7 +89,7 @@ pub struct FeedBatch {
 pub enum FeedGap {
     /// Changes behind the position are gone.
     #[error(
-        "changes {first} to {through} are not in the feed any more (the last of them is of {at}; changes.keep, or `forget`); {REMEDY}"
+        "changes {first} to {through} are not all in the feed any more (the last of them is of {at}; changes.keep, or `forget`); {REMEDY}"
     )]
     Gone {
         /// The first that was asked for.
@@ -114,7 +114,8 @@ pub enum FeedGap {
     OtherMirror,
 }
 
-const REMEDY: &str = "take all customers again (`customer-mirror export`) and go on from there";
+const REMEDY: &str = "ask for the position (`customer-mirror changes --position`), then take all customers again \
+                      (`customer-mirror export`), and go on from that position";
 
 impl FeedBounds {
     /// Whether a reader can go on.

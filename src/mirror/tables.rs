@@ -19,7 +19,9 @@ pub struct Table {
 /// SQLite's, if there is no memory for an empty mirror.
 pub fn tables() -> rusqlite::Result<Vec<Table>> {
     let connection = schema::open_in_memory()?;
-    let mut columns = connection.prepare("SELECT name, type FROM pragma_table_xinfo(?1)")?;
+    // Hidden columns of a virtual table are how it is asked, and hold nothing.
+    let mut columns =
+        connection.prepare("SELECT name, type FROM pragma_table_xinfo(?1) WHERE hidden <> 1")?;
     connection
         .prepare(
             "SELECT name, type = 'view' FROM sqlite_schema

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use tokio::process::Command;
 
 use crate::support::{Bench, KEY, Run, Running, customer, program};
+use crate::tools;
 use customer_mirror::simulator::Listing;
 
 /// A mirror with something of everything: customer 4711, known since long ago; 4712 and 4713, deleted; a quarantined record; a held
 /// sweep. The server lists everybody again but the deleted ones.
-struct Stage {
-    bench: Bench,
+pub(crate) struct Stage {
+    pub(crate) bench: Bench,
     kept: PathBuf,
 }
 
@@ -24,7 +25,7 @@ fn everybody() -> Vec<String> {
 }
 
 impl Stage {
-    async fn set() -> Self {
+    pub(crate) async fn set() -> Self {
         let mut leaving = everybody();
         leaving.push(customer("4712", r#","name":"Gone Away""#));
         leaving.push(customer("4713", ""));
@@ -52,10 +53,6 @@ impl Stage {
         let kept = bench.folder.path().join("kept");
         let home = bench.folder.path().join(".config/fish/completions");
         std::fs::create_dir_all(home).unwrap();
-        let bin = bench.folder.path().join("bin");
-        std::fs::create_dir(&bin).unwrap();
-        let program = program().as_std().get_program().to_owned();
-        std::os::unix::fs::symlink(program, bin.join("customer-mirror")).unwrap();
         std::fs::copy(bench.db_path(), &kept).unwrap();
         std::fs::write(
             bench.folder.path().join("report.sql"),
@@ -75,14 +72,13 @@ impl Stage {
     }
 
     /// A line of a shell, by somebody who has installed and configured the program.
-    async fn run(&self, line: &str) -> Run {
+    pub(crate) async fn run(&self, line: &str) -> Run {
         self.reset();
         let folder = self.bench.folder.path();
         let mut command = Command::new("bash");
-        let path = std::env::var("PATH").unwrap();
         command
             .env_clear()
-            .env("PATH", format!("{}:{path}", folder.join("bin").display()))
+            .env("PATH", tools::path_with_program(folder))
             .env("HOME", folder)
             .env("CUSTOMER_MIRROR_CONFIG", self.bench.write_config())
             .env("CUSTOMER_MIRROR__API__KEY", KEY)
@@ -94,7 +90,7 @@ impl Stage {
 }
 
 /// The commands and those below them, as arguments.
-async fn commands() -> Vec<Vec<String>> {
+pub(crate) async fn commands() -> Vec<Vec<String>> {
     let mut found: Vec<Vec<String>> = vec![vec![]];
     let mut at = 0;
     while at < found.len() {
@@ -118,7 +114,7 @@ async fn commands() -> Vec<Vec<String>> {
     found
 }
 
-async fn help(command: &[String]) -> String {
+pub(crate) async fn help(command: &[String]) -> String {
     let mut asked = program();
     asked.args(command).arg("--help");
     let run = Running::spawn(asked).end().await;
@@ -183,6 +179,20 @@ async fn every_example_of_every_help_runs() {
         }
     }
     assert!(ran > 15, "{ran}");
+}
+
+#[tokio::test]
+async fn a_command_s_own_options_come_first() {
+    for command in commands().await {
+        let help = help(&command).await;
+        let (own, global) = help.split_once("\nGlobal options:\n").unwrap();
+        for option in ["--config <FILE>", "-v, --verbose", "-q, --quiet"] {
+            assert!(
+                global.contains(option) && !own.contains(option),
+                "{command:?}: {option}"
+            );
+        }
+    }
 }
 
 #[rstest::rstest]

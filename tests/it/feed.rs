@@ -201,7 +201,11 @@ async fn a_consumer_is_told_of_every_gap() {
     bench.prune().await;
     refused(
         "7",
-        &["changes 8 to 8 are not in the feed", "2020-01-31", "export"],
+        &[
+            "changes 8 to 8 are not all in the feed",
+            "2020-01-31",
+            "export",
+        ],
     )
     .await;
     refused("0", &["changes 1 to 8 "]).await;

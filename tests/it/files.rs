@@ -120,6 +120,23 @@ async fn the_mirror_of_another_source_is_refused(
     assert_eq!(bytes(&bench.db_path()), before);
 }
 
+#[tokio::test]
+async fn a_folder_is_told_from_a_broken_disk() {
+    let bench = Bench::of(customers(1..=3)).await;
+    std::fs::create_dir(bench.db_path()).unwrap();
+    for command in ["status", "changes", "quarantine"] {
+        bench
+            .run(&["-q", command])
+            .await
+            .exits(78)
+            .says(&[
+                "mirror.db: not a customer mirror (it is a folder)",
+                "mirror.path",
+            ])
+            .says_nothing_else();
+    }
+}
+
 #[rstest]
 #[case::a_text(b"Dear diary,\n".repeat(1000))]
 #[case::a_short_text(b"note\n".to_vec())]

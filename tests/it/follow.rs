@@ -199,7 +199,7 @@ async fn pruning_hurts_only_who_is_behind() {
     stopped.running.signal("CONT").await;
     let run = stopped.running.end().await;
     run.exits(66)
-        .says(&["changes 6 to 10 are not in the feed", "export"]);
+        .says(&["changes 6 to 10 are not all in the feed", "export"]);
     assert_eq!(run.stdout, "");
 
     bench.renamed("B").await;

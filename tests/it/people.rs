@@ -1,6 +1,5 @@
 //! Promises 8 and 14 among several users of one machine: who may read the mirror, and what root leaves behind.
 
-use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
@@ -8,6 +7,7 @@ use serde_json::Value;
 use tokio::process::Command;
 
 use crate::support::{Bench, Run, Running, bytes, customers, program, quoted};
+use crate::tools::not_tested;
 
 /// Users and a group that need no entry in any file.
 const SERVICE: u32 = 4242;
@@ -36,11 +36,6 @@ async fn bench_for_others(owner: u32, group: u32, mode: u32) -> Option<Bench> {
     let path = quoted(mirror(&bench).to_str().unwrap());
     bench.set("mirror.path", &path);
     Some(bench)
-}
-
-/// Said past the test harness, which hides what passing tests print.
-fn not_tested(reason: &str) {
-    let _ = writeln!(std::io::stderr(), "NOT TESTED: {reason}");
 }
 
 fn folder(bench: &Bench) -> PathBuf {

@@ -126,9 +126,15 @@ async fn the_schema_is_explained_as_it_is() {
 
 #[rstest]
 #[case("SELECT nme FROM live_customers", &["no such column: nme", "did you mean `name`?"], "SELECT nme")]
-#[case("SELECT 1 FROM live_customer", &["no such table", "did you mean `live_customers`?"], "")]
+#[case("SELECT 1 FROM live_customer", &["no such table", "did you mean `live_customers`?"], "FROM live_customer\n                ^")]
+#[case("SELECT", &["incomplete input"], "  SELECT\n        ^")]
+#[case("SELECT '\u{1b}[31m", &["unrecognized token"], "SELECT '␛[31m")]
+#[case("customers", &["is no SQL, but a table", "SELECT * FROM customers"], "")]
+#[case("by_contry", &["no ready query `by_contry`", "did you mean `by-country`?"], "")]
 #[case("SELECT 1\nFRM x", &["near \"x\""], "FRM x")]
 #[case("DELETE FROM customers", &["DELETE from customers is refused"], "")]
+#[case("INSERT INTO customer_search(customer_search) VALUES('rebuild')", &["INSERT into customer_search is refused"], "")]
+#[case("SELECT 1 FROM customer_search WHERE customer_search MATCH '\"'", &["unterminated string"], "")]
 #[case("ATTACH 'x.db' AS x", &["ATTACH is refused"], "")]
 #[case("PRAGMA journal_mode = DELETE", &["PRAGMA journal_mode is refused"], "")]
 #[case("SELECT :x", &[":x has no value", "-p x="], "")]
@@ -145,8 +151,41 @@ async fn what_is_wrong_is_told_and_where(
         assert!(run.stderr.contains(part), "{part:?}: {run:?}");
     }
     assert!(run.stderr.contains(place), "{run:?}");
+    assert!(!run.stderr.contains('\x1b'), "{run:?}");
     assert_eq!(run.stdout, "");
     bench.assert_mirrors();
+}
+
+#[tokio::test]
+async fn sql_is_not_cut_at_a_nul() {
+    let bench = bench_of_people().await;
+    let file = bench.folder.path().join("report.sql");
+    std::fs::write(&file, "SELECT 1\0 FROM nowhere").unwrap();
+    let run = query(&bench, &["-f", file.to_str().unwrap()]).await;
+    run.exits(64);
+    assert!(
+        run.stderr.contains("NUL in the SQL\n  SELECT 1␀"),
+        "{run:?}"
+    );
+    assert_eq!(run.stdout, "");
+}
+
+#[rstest]
+#[case("table")]
+#[case("json")]
+#[case("ndjson")]
+#[case("csv")]
+#[tokio::test]
+async fn a_reader_that_goes_away_is_no_error(#[case] format: &str) {
+    let bench = Bench::of(customers(1..=3)).await;
+    bench.synced().await;
+    let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n";
+    let mut running = bench.spawn(&["query", "--format", format, endless]);
+    running.line().await;
+    running.stop_reading();
+    let run = running.end().await;
+    run.exits(0);
+    assert_eq!(run.stderr, "");
 }
 
 /// The peak memory of a process in KiB.

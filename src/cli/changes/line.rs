@@ -11,8 +11,8 @@ use crate::mirror::Change;
 
 /// Changed places shown of one change.
 const FIELDS_MAX: usize = 4;
-/// A screen narrower than this has the time on a line of its own.
-const WIDE: usize = 60;
+/// A narrower screen has customerId and name on lines of their own: so wide is what comes before, and a UUID.
+const WIDE: usize = 77;
 /// What seqs take at least, so that those of a usual feed stand one below another.
 const SEQ_WIDTH: usize = 7;
 const INDENT: &str = "    ";
@@ -65,12 +65,20 @@ fn head(change: &Change, record: Option<&Node<'_>>, screen: Screen) -> String {
     let inner = width - INDENT.len();
     if width < WIDE {
         let seq = seq.trim_start();
+        let mut text = format!("{seq} {}", screen.paint(style, &kind));
         let room = width.saturating_sub(width_of(seq) + width_of(&kind) + 2);
-        let mut text = format!("{seq} {} {}\n", screen.paint(style, &kind), cut(&id, room));
-        if !name.is_empty() {
-            let _ = writeln!(text, "{INDENT}{}", cut(&name, inner));
+        let separator = if width_of(&at) <= room {
+            " ".to_owned()
+        } else {
+            format!("\n{INDENT}")
+        };
+        let _ = writeln!(text, "{separator}{}", screen.dim(&cut(&at, inner)));
+        // A line of its own for what is copied from here into the next command.
+        for part in [id, name] {
+            if !part.is_empty() {
+                let _ = writeln!(text, "{INDENT}{}", cut(&part, inner));
+            }
         }
-        let _ = writeln!(text, "{INDENT}{}", screen.dim(&cut(&at, inner)));
         return text;
     }
     let room = width.saturating_sub(width_of(&seq) + width_of(&at) + width_of(&kind) + 6);
@@ -167,6 +175,16 @@ mod tests {
         assert_eq!(
             render(&deleted, PIPE),
             "1000234  2026-01-31 09:30 UTC  deleted   c-1  Ada ␛[31m\n"
+        );
+    }
+
+    #[test]
+    fn a_narrow_screen_shows_the_whole_id() {
+        let mut created = change("created", "[]", None, Some(r#"{"name":"Ada"}"#));
+        created.customer_id = "276f9338-20fd-4300-bef1-7f2a58414f4f".to_owned();
+        assert_eq!(
+            render(&created, terminal(40)),
+            "1000234 created  2026-01-31 09:30 UTC\n    276f9338-20fd-4300-bef1-7f2a58414f4f\n    Ada\n"
         );
     }
 

@@ -5,6 +5,7 @@ use rusqlite::Row;
 
 use super::User;
 use crate::cli::output::{Screen, Sheet, ago, moment};
+use crate::json::{Kind, Node};
 use crate::model::Timestamp;
 
 const LABEL_WIDTH: usize = 16;
@@ -191,14 +192,37 @@ fn address(row: &Row<'_>, kind: &str) -> rusqlite::Result<Option<String>> {
 
 /// The members of a JSON object; strings without their quotes.
 fn members(json: Option<&str>) -> Vec<(String, String)> {
-    let object: serde_json::Map<String, serde_json::Value> = json
-        .and_then(|json| serde_json::from_str(json).ok())
-        .unwrap_or_default();
-    object
-        .into_iter()
-        .map(|(key, value)| match value {
-            serde_json::Value::String(text) => (key, text),
-            other => (key, other.to_string()),
+    let Some(Kind::Object(members)) = json.and_then(Node::parse).map(|node| node.kind) else {
+        return Vec::new();
+    };
+    members
+        .iter()
+        .map(|(key, value)| {
+            let value = match &value.kind {
+                Kind::String(text) => text.to_lossy().into_owned(),
+                _ => value.text.to_owned(),
+            };
+            (key.to_lossy().into_owned(), value)
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_the_metadata_keep_their_text() {
+        let json = r#"{"ledger":90071992547409938242,"discount":8.50,"tier":"g\u00f6ld","tags":["a", 1.0],"none":null}"#;
+        let expected = [
+            ("discount", "8.50"),
+            ("ledger", "90071992547409938242"),
+            ("none", "null"),
+            ("tags", r#"["a", 1.0]"#),
+            ("tier", "göld"),
+        ];
+        let expected = expected.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        assert_eq!(members(Some(json)), expected);
+        assert_eq!(members(Some("[1]")), []);
+    }
 }

@@ -41,7 +41,7 @@ impl<W: Write> RowWriter<W> {
                     .terminator(csv::Terminator::CRLF)
                     .flexible(true)
                     .from_writer(out);
-                writer.write_record(columns)?;
+                writer.write_record(columns).map_err(plain)?;
                 Body::Csv(Box::new(writer), screen)
             }
         }))
@@ -55,17 +55,14 @@ impl<W: Write> RowWriter<W> {
             Body::Csv(writer, screen) => {
                 for cell in row {
                     let text = cell.text().unwrap_or_default();
-                    writer.write_field(
-                        if screen.terminal {
-                            harmless(&text)
-                        } else {
-                            text
-                        }
-                        .as_bytes(),
-                    )?;
+                    let text = if screen.terminal {
+                        harmless(&text)
+                    } else {
+                        text
+                    };
+                    writer.write_field(text.as_bytes()).map_err(plain)?;
                 }
-                writer.write_record(None::<&[u8]>)?;
-                Ok(())
+                writer.write_record(None::<&[u8]>).map_err(plain)
             }
         }
     }
@@ -86,6 +83,14 @@ impl<W: Write> RowWriter<W> {
             Body::Json(json) => json.finish(),
             Body::Csv(mut writer, _) => writer.flush(),
         }
+    }
+}
+
+/// What went wrong with the output itself: that the reader went away must be seen from its kind.
+fn plain(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
     }
 }
 

@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 
 use comfy_table::{
-    Attribute, Cell as TableCell, CellAlignment, ContentArrangement, LineStyle, Row, Table,
-    TableStyle,
+    Attribute, Cell as TableCell, CellAlignment, ColumnConstraint, ContentArrangement, LineStyle,
+    Row, Table, TableStyle, Width,
 };
 
 use super::Screen;
@@ -17,6 +17,9 @@ const BATCH_ROWS: usize = 1000;
 const COLUMN_WIDTH_NEEDED: usize = 16;
 /// No value is shown longer, however wide the terminal.
 const CELL_WIDTH_MAX: usize = 300;
+/// So much of a value that has to be cut is worth showing.
+const VALUE_WIDTH_NEEDED: usize = 12;
+const INDENT: &str = "  ";
 /// Shown for NULL.
 const NONE: &str = "–";
 
@@ -112,10 +115,33 @@ impl<W: Write> TableRows<W> {
         let mut header = Row::from(header.collect::<Vec<_>>());
         header.max_height(1);
         table.set_header(header);
-        for column in table.column_iter_mut() {
+        let whole_id = self.whole_id(first);
+        for (index, column) in table.column_iter_mut().enumerate() {
             column.set_padding((0, 1));
+            if let Some((_, width)) = whole_id.filter(|(at, _)| *at == index) {
+                let width = u16::try_from(width + 1).unwrap_or(u16::MAX);
+                column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(width)));
+            }
         }
         table
+    }
+
+    /// The customerIds, which people copy from here, are not cut if the other columns stay of some use: their column, and width.
+    fn whole_id(&self, first: &[Cell<'_>]) -> Option<(usize, usize)> {
+        let at = self.columns.iter().position(|name| name == "customer_id")?;
+        let widths = self.columns.iter().zip(first).map(|(name, cell)| {
+            let value = cell
+                .text()
+                .map_or(1, |text| width_of(&harmless(head(&text))));
+            value.max(width_of(name))
+        });
+        let widths: Vec<usize> = widths.collect();
+        let whole = *widths.get(at)?;
+        let others = widths.iter().enumerate().filter(|(index, _)| *index != at);
+        let needed: usize = others
+            .map(|(_, width)| width.min(&VALUE_WIDTH_NEEDED) + 1)
+            .sum();
+        (whole + 1 + needed <= self.screen.width?).then_some((at, whole))
     }
 
     fn flush_batch(&mut self) -> io::Result<()> {
@@ -138,16 +164,26 @@ impl<W: Write> TableRows<W> {
             .max()
             .unwrap_or(0)
             .min(width * 2 / 5);
-        let value_width = width.saturating_sub(label_width + 2).max(1);
         let title = format!("── {} ", self.rows);
         let rule = "─".repeat(width.min(60).saturating_sub(width_of(&title)));
         writeln!(self.out, "{}", self.screen.dim(&format!("{title}{rule}")))?;
         for (name, cell) in self.columns.iter().zip(row) {
-            let name = cut(name, label_width);
-            let gap = " ".repeat(label_width - width_of(&name) + 2);
-            let value = match cell.text() {
+            // A name that is too long is not cut, since many begin alike: it takes some of the value's room, or all of the line.
+            let name = cut(name, width);
+            let label_width = width_of(&name).max(label_width);
+            let value = cell.text().map(|text| harmless(head(&text)).into_owned());
+            let needed = value.as_deref().map_or(1, width_of);
+            let beside = width.saturating_sub(label_width + 2);
+            let below = width.saturating_sub(INDENT.len());
+            let is_beside = needed <= beside || (needed > below && beside >= VALUE_WIDTH_NEEDED);
+            let (gap, room) = if is_beside {
+                (" ".repeat(label_width - width_of(&name) + 2), beside)
+            } else {
+                (format!("\n{INDENT}"), below)
+            };
+            let value = match &value {
                 None => self.screen.dim(NONE),
-                Some(text) => cut(&harmless(head(&text)), value_width).into_owned(),
+                Some(text) => cut(text, room).into_owned(),
             };
             writeln!(self.out, "{}{gap}{value}", self.screen.bold(&name))?;
         }
@@ -182,4 +218,58 @@ fn table_row(row: &[Cell<'_>]) -> Row {
     let mut row = Row::from(cells.collect::<Vec<_>>());
     row.max_height(1);
     row
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn terminal(width: usize) -> Screen {
+        Screen {
+            terminal: true,
+            width: Some(width),
+            color: false,
+        }
+    }
+
+    #[test]
+    fn names_are_whole_one_below_another() {
+        let columns = [
+            "id",
+            "billing_address_city",
+            "billing_default_payment_profile_id",
+            "billing_default_payment_profile_no",
+        ];
+        let profile = "b0a44de4-1f40-4535-85ad-25b77386e8aa";
+        let row = [Some("c-1"), Some("Malmö"), Some(profile), None].map(Cell::from);
+        let mut out = Vec::new();
+        let mut table = TableRows::new(&mut out, &columns, terminal(40));
+        table.write(&row).unwrap();
+        table.finish().unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let expected = "\
+id                c-1
+billing_address_city  Malmö
+billing_default_payment_profile_id
+  b0a44de4-1f40-4535-85ad-25b77386e8aa
+billing_default_payment_profile_no  –
+";
+        assert_eq!(text.split_once('\n').unwrap().1, expected);
+    }
+
+    #[test]
+    fn ids_to_be_copied_are_whole_where_that_leaves_room() {
+        let id = "8800338e-4ed7-4264-907a-451bba2a067a";
+        let long = "somebody.with.a.long.name@example.com";
+        for (width, is_whole) in [(80, true), (62, false)] {
+            let mut out = Vec::new();
+            let columns = ["name", "customer_id", "email"];
+            let mut table = TableRows::new(&mut out, &columns, terminal(width));
+            table.write(&[long, id, long].map(Cell::from)).unwrap();
+            table.finish().unwrap();
+            let text = String::from_utf8(out).unwrap();
+            assert_eq!(text.contains(id), is_whole, "{text}");
+            assert!(text.lines().all(|line| width_of(line) <= width), "{text}");
+        }
+    }
 }

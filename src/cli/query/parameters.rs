@@ -86,8 +86,12 @@ pub(super) fn bind(statement: &mut Statement<'_>, parameters: &[Parameter]) -> R
             }
         }
         if !found {
+            let those = match placeholders.join(", ") {
+                none if none.is_empty() => "it has no placeholders".to_owned(),
+                some => format!("it has {some}"),
+            };
             return Err(wrong(format!(
-                "-p {0}: there is no :{0} in the statement",
+                "-p {0}: there is no :{0} in the statement; {those}",
                 parameter.name
             )));
         }
@@ -157,7 +161,7 @@ mod tests {
         );
         assert_eq!(
             outcome("SELECT 'x'", &["b=1"]).unwrap_err(),
-            "-p b: there is no :b in the statement"
+            "-p b: there is no :b in the statement; it has no placeholders"
         );
     }
 }

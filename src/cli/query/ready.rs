@@ -77,19 +77,33 @@ pub(super) static READY: [Ready; 11] = [
     ),
 ];
 
+/// Words that SQL begins with: alone, each is SQL all the same.
+const VERBS: [&str; 12] = [
+    "analyze", "begin", "commit", "end", "explain", "pragma", "reindex", "rollback", "select",
+    "vacuum", "values", "with",
+];
+
 /// The query that is called so; `Ok(None)` for what is SQL.
 pub(super) fn named(text: &str) -> Result<Option<&'static Ready>, Failure> {
-    let name = text.trim();
-    let is_name = name.contains('-')
-        && name
-            .chars()
-            .all(|character| character.is_ascii_lowercase() || character == '-')
-        && !name.starts_with('-');
-    if !is_name {
+    let name = text.trim().to_ascii_lowercase().replace('_', "-");
+    let is_word = name
+        .chars()
+        .all(|character| character.is_ascii_alphanumeric() || "-.".contains(character));
+    if name.is_empty() || name.starts_with('-') || !is_word || VERBS.contains(&name.as_str()) {
         return Ok(None);
     }
     if let Some(ready) = READY.iter().find(|ready| ready.name == name) {
         return Ok(Some(ready));
+    }
+    Err(Failure::new(Exit::Usage, no_such(text.trim(), &name)))
+}
+
+/// What to say of a single word that is nothing.
+fn no_such(text: &str, name: &str) -> String {
+    if let Some(table) = super::tables::name(text) {
+        return format!(
+            "`{text}` is no SQL, but a table: customer-mirror query 'SELECT * FROM {table} LIMIT 10'"
+        );
     }
     let likeness = |ready: &Ready| strsim::jaro_winkler(ready.name, name);
     let nearest = READY
@@ -99,12 +113,9 @@ pub(super) fn named(text: &str) -> Result<Option<&'static Ready>, Failure> {
         .map_or_else(String::new, |ready| {
             format!("; did you mean `{}`?", ready.name)
         });
-    Err(Failure::new(
-        Exit::Usage,
-        format!(
-            "there is no ready query `{name}`{nearest} (`customer-mirror query --list` lists them)"
-        ),
-    ))
+    format!(
+        "there is no ready query `{text}`{nearest} (`customer-mirror query --list` lists them, `--schema` explains the tables)"
+    )
 }
 
 impl Ready {
@@ -222,11 +233,19 @@ mod tests {
 
     #[test]
     fn sql_is_no_name_and_a_wrong_name_is_told() {
-        for sql in ["", "VACUUM", "select 1-1", "-- by-country", "by_country"] {
+        for sql in ["", "VACUUM", "SELECT", "select 1-1", "-- by-country", "-"] {
             assert!(named(sql).unwrap().is_none(), "{sql}");
         }
-        let message = named("by-contry").unwrap_err().message;
-        assert!(message.contains("did you mean `by-country`?"), "{message}");
+        for slip in ["by-contry", "bycountry", "ByCountry"] {
+            let message = named(slip).unwrap_err().message;
+            assert!(message.contains("did you mean `by-country`?"), "{message}");
+        }
+        assert_eq!(named("by_country").unwrap().unwrap().name, "by-country");
+        let message = named("Customers").unwrap_err().message;
+        assert!(
+            message.contains("'SELECT * FROM customers LIMIT 10'"),
+            "{message}"
+        );
         let message = named("zz-zz").unwrap_err().message;
         assert!(!message.contains("did you mean"), "{message}");
     }

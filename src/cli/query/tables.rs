@@ -194,6 +194,12 @@ pub(super) fn print_all(format: FormatArgument) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+/// The table or view that is called so.
+pub(super) fn name(word: &str) -> Option<&'static str> {
+    let mut names = EXPLAINED.iter().map(|about| about.table);
+    names.find(|table| table.eq_ignore_ascii_case(word))
+}
+
 fn documented(tables: &[Table]) -> impl Iterator<Item = (&'static Explained, &Table)> {
     EXPLAINED.iter().filter_map(|about| {
         let table = tables.iter().find(|table| table.name == about.table)?;

@@ -59,7 +59,7 @@ fn what_waits_for_a_person_is_shown_with_the_commands() {
             "deletions approve",
             "deletions discard",
             "`customer-mirror quarantine`",
-            "reference_conflicts",
+            "query reference-conflicts",
             "held",
             "other.example.com",
             "*/15",

@@ -205,7 +205,7 @@ fn to_decide(sheet: &mut Sheet, status: &Status) {
     }
     if status.reference_conflicts > 0 {
         let what = format!(
-            "{} held by several live customers: see `customer-mirror query 'SELECT * FROM reference_conflicts'`",
+            "{} held by several live customers: see `customer-mirror query reference-conflicts`",
             plural(status.reference_conflicts, "referenceId", "referenceIds")
         );
         sheet.styled_field("conflicts", warning_style(), &what);
