@@ -6,6 +6,7 @@ mod customer_ids;
 mod deletions;
 mod demo;
 mod exit;
+mod export;
 #[cfg(test)]
 mod fixture;
 mod forget;
@@ -77,6 +78,7 @@ enum Configured {
     Status(status::Arguments),
     Get(get::Arguments),
     Query(query::Arguments),
+    Export(export::Arguments),
     Changes(changes::Arguments),
     Deletions(deletions::Arguments),
     Quarantine(quarantine::Arguments),
@@ -147,6 +149,7 @@ async fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
         Configured::Status(arguments) => status::run(&context, &arguments),
         Configured::Get(arguments) => get::run(&context, &arguments),
         Configured::Query(arguments) => query::run(&context, &arguments),
+        Configured::Export(arguments) => export::run(&context, &arguments),
         Configured::Changes(arguments) => changes::run(&context, &arguments),
         Configured::Deletions(arguments) => deletions::run(&context, &arguments),
         Configured::Quarantine(arguments) => quarantine::run(&context, &arguments),

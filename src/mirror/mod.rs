@@ -7,6 +7,7 @@
 mod attempts;
 mod clean_up;
 mod commit;
+mod copy;
 mod erase;
 mod error;
 mod feed;
@@ -37,9 +38,11 @@ use rusqlite::{
 pub use attempts::{Attempts, LastFailure, Remedy};
 pub use clean_up::CleanUp;
 pub use commit::{CommitOutcome, Cost, PageCommit};
+pub use copy::{Totals, files_of};
 pub use erase::{Erased, Forgotten, Refusal};
 pub use error::{DAEMON, MirrorError};
 pub use feed::{Change, FeedBatch, FeedBounds, FeedFilter, FeedGap, FeedPosition};
+pub(crate) use files::{leave_to_folder_owner, sync_folder_of};
 pub use lock::Owner;
 pub use passes::{Checkpoint, Standing};
 pub use preview::{Preview, PreviewReport};
