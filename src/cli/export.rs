@@ -206,6 +206,14 @@ fn copy(context: &Context, mut reader: Reader, path: &Path) -> Result<(), Failur
             // The mirror's disk is only read from.
             Some(ErrorCode::DiskFull) => cannot_write(path, &io::ErrorKind::StorageFull.into()),
             Some(ErrorCode::CannotOpen) => cannot_create(path, &io::Error::other(error)),
+            // SQLite doesn't say whose file it was.
+            Some(ErrorCode::SystemIoFailure) => Failure::new(
+                Exit::Storage,
+                format!(
+                    "{}: can't be written, or the mirror can't be read: {error}",
+                    path.display()
+                ),
+            ),
             _ => sorted(&reader, error),
         });
     }

@@ -16,6 +16,7 @@ mod daemon;
 mod datasette;
 mod dry_run;
 mod examples;
+mod export;
 mod faults;
 mod feed;
 mod files;
