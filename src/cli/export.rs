@@ -4,6 +4,7 @@
 //! it was before.
 
 mod columns;
+mod copy;
 mod format;
 mod new_file;
 mod place;
@@ -14,13 +15,10 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use rusqlite::ErrorCode;
-
 use super::output::{Screen, bytes, count, note, plural};
-use super::progress::Bar;
 use super::signals::Stop;
 use super::{Context, Exit, Failure};
-use crate::mirror::{Reader, Totals};
+use crate::mirror::Reader;
 use format::{Format, Kind};
 use new_file::NewFile;
 use place::{Place, cannot_create, cannot_write};
@@ -85,7 +83,9 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Fail
             let message = "a copy (sqlite) has to be a file; add --output FILE";
             return Err(Failure::new(Exit::Usage, message));
         };
-        copy(context, Reader::open(mirror)?, &path)?;
+        let reader = Reader::open(mirror)?;
+        let (customers, size) = copy::write(context, reader, &path)?;
+        tell_end(context, customers, size, arguments.output.as_deref());
         return Ok(Exit::Done);
     }
     let reader = Reader::open(mirror)?;
@@ -179,56 +179,13 @@ fn to_file(
     })?;
     keep(file, path, &stop)?;
     tell(context, exported, kind);
-    tell_end(context, exported.customers, size, Some(path));
+    tell_end(
+        context,
+        exported.customers,
+        size,
+        arguments.output.as_deref(),
+    );
     Ok(())
-}
-
-fn copy(context: &Context, mut reader: Reader, path: &Path) -> Result<(), Failure> {
-    let stop = Stop::watch()?;
-    let file = NewFile::create(path).map_err(|error| cannot_create(path, &error))?;
-    let handle = file.handle().map_err(|error| cannot_create(path, &error))?;
-    let sorted = |reader: &Reader, error| Failure::from(reader.sorted(error));
-    let expected = reader
-        .copy_bytes()
-        .map_err(|error| sorted(&reader, error))?;
-    let bar = Bar::start(expected, !context.quiet);
-    let asked = stop.clone();
-    let copied = reader.copy_to(file.path(), move || {
-        let size = handle.metadata().map_or(0, |metadata| metadata.len());
-        bar.show(size, || format!("{}/{}", bytes(size), bytes(expected)));
-        asked.exit().is_none()
-    });
-    if let Err(error) = copied {
-        if let Some(exit) = stop.exit() {
-            return Err(stopped(exit));
-        }
-        return Err(match error.sqlite_error_code() {
-            // The mirror's disk is only read from.
-            Some(ErrorCode::DiskFull) => cannot_write(path, &io::ErrorKind::StorageFull.into()),
-            Some(ErrorCode::CannotOpen) => cannot_create(path, &io::Error::other(error)),
-            // SQLite doesn't say whose file it was.
-            Some(ErrorCode::SystemIoFailure) => Failure::new(
-                Exit::Storage,
-                format!(
-                    "{}: can't be written, or the mirror can't be read: {error}",
-                    path.display()
-                ),
-            ),
-            _ => sorted(&reader, error),
-        });
-    }
-    let size = file.size().map_err(|error| cannot_write(path, &error))?;
-    let customers = copied_customers(file.path()).map_err(|error| sorted(&reader, error))?;
-    keep(file, path, &stop)?;
-    tell_end(context, customers, size, Some(path));
-    Ok(())
-}
-
-/// How many customers, live or deleted, a copy has.
-fn copied_customers(copy: &Path) -> rusqlite::Result<u64> {
-    let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
-    let connection = rusqlite::Connection::open_with_flags(copy, flags)?;
-    Totals::read(&connection).map(|totals| totals.live + totals.deleted)
 }
 
 /// Writes customers; returns what they were, and how many bytes.

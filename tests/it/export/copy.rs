@@ -51,10 +51,7 @@ async fn a_copy_has_all_and_is_a_file_by_itself() {
     let mut bench = Bench::of(customers(1..=30)).await;
     bench.set("deletions.confirm_passes", "1");
     bench.synced().await;
-    let mut listed: Vec<String> = customers(1..=28)
-        .iter()
-        .map(|raw| raw.to_string())
-        .collect();
+    let mut listed: Vec<String> = customers(1..=28).iter().collect();
     listed.push(customer("c29", r#","name":"changed""#));
     bench.sim.set_listing(Listing::explicit(listed.clone()));
     assert_eq!(bench.synced().await["deleted"], 1);
