@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Row};
 
 use super::columns::{Column, Columns};
@@ -70,6 +71,8 @@ pub(super) fn write(
 ) -> Result<Exported, Trouble> {
     // What is read below is all of one moment.
     let tx = connection.unchecked_transaction()?;
+    // Otherwise SQLite plans the statement for the users anew for each customer, as another ID might make another plan better.
+    tx.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     let totals = Totals::read(&tx)?;
     let total = totals.live + if order.deleted { totals.deleted } else { 0 };
     let columns = match order.kind {
@@ -79,6 +82,7 @@ pub(super) fn write(
     let columns = Columns::of(&tx, columns)?.map_err(Trouble::Refused)?;
     let mut printer = Printer::new(out, order, &columns)?;
     let bar = Bar::start(total, order.shows_progress);
+    let embeds = matches!(order.kind, Kind::Json { raw: false, .. });
     let mut statement = tx.prepare(&columns.sql(order.deleted))?;
     let mut rows = statement.query([])?;
     let mut customers = 0;
@@ -86,7 +90,7 @@ pub(super) fn write(
         if let Some(exit) = order.stop.exit() {
             return Err(Trouble::Stopped(exit));
         }
-        printer.write(&cells(&tx, row, &columns)?)?;
+        printer.write(&cells(&tx, row, &columns, embeds)?)?;
         customers += 1;
         if customers % ROWS_A_LOOK == 0 {
             bar.show(customers, || {
@@ -98,17 +102,18 @@ pub(super) fn write(
     Ok(Exported { customers, cut })
 }
 
-/// The columns' values of a row.
+/// The columns' values of a row. `embeds` says whether JSON has to be told from other text, which takes reading it.
 fn cells<'a>(
     connection: &Connection,
     row: &'a Row<'_>,
     columns: &Columns,
+    embeds: bool,
 ) -> rusqlite::Result<Vec<Cell<'a>>> {
     let mut cells = Vec::with_capacity(columns.kinds.len());
     for (kind, index) in columns.kinds.iter().zip(1..) {
         cells.push(match kind {
-            Column::Plain => Cell::from(row.get_ref(index)?),
-            Column::Json => Cell::from(row.get_ref(index)?).embedded(),
+            Column::Json if embeds => Cell::from(row.get_ref(index)?).embedded(),
+            Column::Plain | Column::Json => Cell::from(row.get_ref(index)?),
             Column::Users => {
                 let users = get::users_of(connection, row.get_ref(0)?.as_str()?)?;
                 Cell::Json(serde_json::to_string(&users).unwrap_or_default().into())

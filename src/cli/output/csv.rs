@@ -34,7 +34,7 @@ pub(in crate::cli) struct CsvRows<W: Write> {
     out: W,
     dialect: Dialect,
     screen: Screen,
-    line: String,
+    line: Vec<u8>,
     cut: u64,
 }
 
@@ -50,7 +50,7 @@ impl<W: Write> CsvRows<W> {
             out,
             dialect,
             screen,
-            line: String::new(),
+            line: Vec::new(),
             cut: 0,
         };
         if dialect.excel {
@@ -66,11 +66,11 @@ impl<W: Write> CsvRows<W> {
         self.line.clear();
         for (index, cell) in row.iter().enumerate() {
             if index > 0 {
-                self.line.push(self.dialect.separator);
+                self.line.push(self.dialect.separator as u8);
             }
             match cell.text() {
                 // A line of nothing at all would be skipped as no row.
-                None if row.len() == 1 => self.line.push_str("\"\""),
+                None if row.len() == 1 => self.line.extend_from_slice(b"\"\""),
                 None => {}
                 Some(text) if self.screen.terminal => self.push_field(&harmless(&text)),
                 Some(text) if self.dialect.excel && !cell.is_number() => {
@@ -81,27 +81,25 @@ impl<W: Write> CsvRows<W> {
                 Some(text) => self.push_field(&text),
             }
         }
-        self.line.push_str("\r\n");
-        self.out.write_all(self.line.as_bytes())
+        self.line.extend_from_slice(b"\r\n");
+        self.out.write_all(&self.line)
     }
 
     fn push_field(&mut self, text: &str) {
-        let separator = self.dialect.separator as u8;
-        // The tab that makes text of text in a spreadsheet does so inside of quotes only.
-        let is_special =
-            |byte: u8| matches!(byte, b'"' | b'\r' | b'\n' | b'\t') || byte == separator;
-        if !text.is_empty() && !text.bytes().any(is_special) {
-            self.line.push_str(text);
+        let mut rest = text.as_bytes();
+        if !rest.is_empty() && !needs_quotes(rest, self.dialect.separator as u8) {
+            self.line.extend_from_slice(rest);
             return;
         }
-        self.line.push('"');
-        for (index, part) in text.split('"').enumerate() {
-            if index > 0 {
-                self.line.push_str("\"\"");
-            }
-            self.line.push_str(part);
+        self.line.push(b'"');
+        while let Some(at) = rest.iter().position(|byte| *byte == b'"') {
+            let (part, others) = rest.split_at(at + 1);
+            self.line.extend_from_slice(part);
+            self.line.push(b'"');
+            rest = others;
         }
-        self.line.push('"');
+        self.line.extend_from_slice(rest);
+        self.line.push(b'"');
     }
 
     /// Hands on what has been written.
@@ -113,6 +111,20 @@ impl<W: Write> CsvRows<W> {
     pub(in crate::cli) fn cut(&self) -> u64 {
         self.cut
     }
+}
+
+/// Looks at many bytes at a time, as processors can: most fields have nothing to find.
+fn needs_quotes(text: &[u8], separator: u8) -> bool {
+    const BYTES_AT_ONCE: usize = 32;
+    text.chunks(BYTES_AT_ONCE).any(|bytes| {
+        let found = bytes.iter().fold(0, |found, byte| {
+            // The tab that makes text of text in a spreadsheet does so inside of quotes only.
+            found
+                | u8::from(matches!(byte, b'"' | b'\r' | b'\n' | b'\t'))
+                | u8::from(*byte == separator)
+        });
+        found != 0
+    })
 }
 
 #[cfg(test)]
