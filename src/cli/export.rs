@@ -7,6 +7,7 @@ mod columns;
 mod copy;
 mod format;
 mod new_file;
+mod parquet_rows;
 mod place;
 mod rows;
 
@@ -30,10 +31,10 @@ const BUFFER_BYTES: usize = 256 * 1024;
 /// What fits on a sheet of Excel, below the header.
 const SHEET_ROWS_MAX: u64 = 1_048_575;
 
-/// All live customers as csv or JSON, or a copy of the mirror
+/// All live customers as csv, JSON or Parquet, or a copy of the mirror
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Without --format, FILE's ending decides: .csv, .ndjson, .jsonl, .json, .db, .sqlite, .sqlite3; without one it is ndjson. All that is \
+Without --format, FILE's ending decides: .csv, .ndjson, .jsonl, .json, .parquet, .db, .sqlite, .sqlite3; without one it is ndjson. All that is \
 exported is of one moment, beside a pass that runs. FILE is replaced when the new one is whole and on disk; if anything goes wrong, \
 it stays as it was. It is for owner and group only.
 
@@ -49,6 +50,7 @@ Examples:
   customer-mirror export --excel --separator ';' --output customers.csv
   customer-mirror export --columns customer_id,name,contact_email --format csv | head
   customer-mirror export --raw | jq -c '[.customerId, .billing.currency]'
+  customer-mirror export --output customers.parquet
   customer-mirror export --output copy.db")]
 pub(super) struct Arguments {
     /// Where to write; `-` is standard output [default: -]
@@ -118,13 +120,19 @@ fn to_stdout(
 ) -> Result<(), Failure> {
     // A bar would spoil what the next program in a pipe shows.
     let is_file = place::of_stdout().is_ok_and(|stdout| stdout.is_file());
+    let screen = Screen::of_stdout();
+    if screen.terminal && matches!(kind, Kind::Parquet) {
+        let message = "parquet is nothing to read on a terminal; add --output FILE";
+        return Err(Failure::new(Exit::Usage, message));
+    }
     let stop = Stop::never();
     let order = Order {
         shows_progress: is_file && !context.quiet,
-        ..arguments.order(kind, Screen::of_stdout(), &stop)
+        ..arguments.order(kind, screen, &stop)
     };
-    let out = std::io::stdout().lock();
-    let (exported, size) = write(reader, &order, out, |error| Failure::output(&error))?;
+    let (exported, size) = write(reader, &order, std::io::stdout(), |error| {
+        Failure::output(&error)
+    })?;
     tell(context, exported, kind);
     if is_file {
         tell_end(context, exported.customers, size, None);
@@ -192,7 +200,7 @@ fn to_file(
 fn write(
     reader: &Reader,
     order: &Order<'_>,
-    out: impl Write,
+    out: impl Write + Send,
     broken: impl Fn(io::Error) -> Failure,
 ) -> Result<(Exported, u64), Failure> {
     let mut out = Counted { out, bytes: 0 };

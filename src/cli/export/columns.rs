@@ -14,7 +14,8 @@ const NAMES_MAX: usize = 5;
 /// A column on its way out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Column {
-    Plain,
+    Text,
+    Integer,
     /// Text that is JSON.
     Json,
     /// The users, from their own table.
@@ -46,10 +47,12 @@ impl Columns {
                 Err(failure) => return Ok(Err(failure)),
             }
         };
+        let integers = integers(connection)?;
         let kind = |name: &String| match name.as_str() {
             "metadata" | "raw" => Column::Json,
             "users" => Column::Users,
-            _ => Column::Plain,
+            _ if integers.contains(name) => Column::Integer,
+            _ => Column::Text,
         };
         let kinds = names.iter().map(kind).collect();
         Ok(Ok(Self { names, kinds }))
@@ -72,6 +75,14 @@ impl Columns {
         };
         format!("SELECT {selected} FROM customers{live} ORDER BY row_id")
     }
+}
+
+/// The columns of numbers.
+fn integers(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    connection
+        .prepare("SELECT name FROM pragma_table_info('customers') WHERE type = 'INTEGER'")?
+        .query_map([], |row| row.get(0))?
+        .collect()
 }
 
 fn known(name: &str, all: &[String]) -> Result<String, Failure> {

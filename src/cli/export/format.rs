@@ -15,16 +15,19 @@ pub(super) enum Format {
     Ndjson,
     /// One JSON array of objects
     Json,
+    /// Columns, compressed, for analysis
+    Parquet,
     /// A complete copy of the mirror; takes --output
     Sqlite,
 }
 
 /// What names end with, and what is meant by it.
-const ENDINGS: [(&str, Format); 7] = [
+const ENDINGS: [(&str, Format); 8] = [
     ("csv", Format::Csv),
     ("ndjson", Format::Ndjson),
     ("jsonl", Format::Ndjson),
     ("json", Format::Json),
+    ("parquet", Format::Parquet),
     ("db", Format::Sqlite),
     ("sqlite", Format::Sqlite),
     ("sqlite3", Format::Sqlite),
@@ -35,6 +38,7 @@ const ENDINGS: [(&str, Format); 7] = [
 pub(super) enum Kind {
     Copy,
     Csv(Dialect),
+    Parquet,
     /// JSON: an array, or a line each.
     Json {
         array: bool,
@@ -66,6 +70,7 @@ impl Kind {
         }
         Ok(match format {
             Format::Sqlite => Self::Copy,
+            Format::Parquet => Self::Parquet,
             Format::Csv => Self::Csv(Dialect {
                 separator: arguments.separator.unwrap_or(','),
                 excel: arguments.excel,
@@ -90,7 +95,7 @@ fn format(arguments: &Arguments) -> Result<Format, Failure> {
             None => Err(Failure::new(
                 Exit::Usage,
                 format!(
-                    "`.{}` says nothing of the format: name a file that ends with .csv, .ndjson, .json or .db, or add --format",
+                    "`.{}` says nothing of the format: name a file that ends with .csv, .ndjson, .json, .parquet or .db, or add --format",
                     harmless(&ending)
                 ),
             )),
@@ -129,6 +134,7 @@ mod tests {
         let arguments = Line::try_parse_from(words).unwrap().arguments;
         match Kind::of(&arguments) {
             Ok(Kind::Copy) => "sqlite".to_owned(),
+            Ok(Kind::Parquet) => "parquet".to_owned(),
             Ok(Kind::Csv(dialect)) => format!("csv {} {}", dialect.separator, dialect.excel),
             Ok(Kind::Json { array, raw }) => format!("json {array} {raw}"),
             Err(failure) => {
@@ -150,6 +156,7 @@ mod tests {
             ("-o C.CSV", "csv , false"),
             ("-o a.b/c.jsonl", "json false false"),
             ("-o c.json", "json true false"),
+            ("-o c.parquet", "parquet"),
             ("-o c.db", "sqlite"),
             ("-o c.sqlite3", "sqlite"),
             ("-o c.db --format csv", "csv , false"),
@@ -175,6 +182,7 @@ mod tests {
             ("--excel -o c.ndjson", "--excel is for csv only"),
             ("--separator ; --format json", "--separator is for csv only"),
             ("--raw -o c.csv", "--raw is for ndjson and json"),
+            ("--raw -o c.parquet", "--raw is for ndjson and json"),
             ("--raw -o c.db", "--raw is for ndjson and json"),
             ("--columns name -o c.db", "the copy is complete"),
         ] {

@@ -7,6 +7,7 @@ use rusqlite::{Connection, Row};
 
 use super::columns::{Column, Columns};
 use super::format::Kind;
+use super::parquet_rows::ParquetRows;
 use crate::cli::get;
 use crate::cli::output::{
     Cell, CsvRows, Format, RowWriter, Screen, count, harmless_json, one_line,
@@ -67,7 +68,7 @@ impl From<io::Error> for Trouble {
 pub(super) fn write(
     connection: &Connection,
     order: &Order<'_>,
-    out: impl Write,
+    out: impl Write + Send,
 ) -> Result<Exported, Trouble> {
     // What is read below is all of one moment.
     let tx = connection.unchecked_transaction()?;
@@ -113,7 +114,7 @@ fn cells<'a>(
     for (kind, index) in columns.kinds.iter().zip(1..) {
         cells.push(match kind {
             Column::Json if embeds => Cell::from(row.get_ref(index)?).embedded(),
-            Column::Plain | Column::Json => Cell::from(row.get_ref(index)?),
+            Column::Text | Column::Integer | Column::Json => Cell::from(row.get_ref(index)?),
             Column::Users => {
                 let users = get::users_of(connection, row.get_ref(0)?.as_str()?)?;
                 Cell::Json(serde_json::to_string(&users).unwrap_or_default().into())
@@ -124,17 +125,19 @@ fn cells<'a>(
 }
 
 /// What customers are written with.
-enum Printer<W: Write> {
+enum Printer<W: Write + Send> {
+    Parquet(Box<ParquetRows<W>>),
     Rows(RowWriter<W>),
     Csv(CsvRows<W>),
     Raw(RawRows<W>),
 }
 
-impl<W: Write> Printer<W> {
+impl<W: Write + Send> Printer<W> {
     fn new(out: W, order: &Order<'_>, columns: &Columns) -> io::Result<Self> {
         let names: Vec<&str> = columns.names.iter().map(String::as_str).collect();
         let screen = order.screen;
         Ok(match order.kind {
+            Kind::Parquet => Self::Parquet(Box::new(ParquetRows::new(out, columns)?)),
             Kind::Csv(dialect) => Self::Csv(CsvRows::new(out, &names, dialect, screen)?),
             Kind::Json { array, raw: true } => Self::Raw(RawRows {
                 out,
@@ -153,6 +156,7 @@ impl<W: Write> Printer<W> {
 
     fn write(&mut self, row: &[Cell<'_>]) -> io::Result<()> {
         match self {
+            Self::Parquet(rows) => rows.write(row),
             Self::Rows(rows) => rows.write(row),
             Self::Csv(rows) => rows.write(row),
             Self::Raw(rows) => rows.write(row),
@@ -162,6 +166,7 @@ impl<W: Write> Printer<W> {
     /// Writes what is left; returns how many values were cut.
     fn finish(self) -> io::Result<u64> {
         match self {
+            Self::Parquet(rows) => rows.finish().map(|()| 0),
             Self::Rows(rows) => rows.finish().map(|()| 0),
             Self::Csv(mut rows) => rows.flush().map(|()| rows.cut()),
             Self::Raw(rows) => rows.finish().map(|()| 0),

@@ -163,11 +163,16 @@ async fn without_a_mirror_nothing_is_made() {
 #[rstest]
 #[case("x.csv")]
 #[case("x.ndjson")]
+#[case("x.parquet")]
 #[case("x.db")]
 #[tokio::test]
 async fn when_it_can_t_be_written_the_old_file_stands_alone(#[case] name: &str) {
-    let long = format!(r#","note":"{}""#, "x".repeat(10_000));
-    let listed = (1..=100).map(|number| customer(&format!("c{number}"), &long));
+    // Nothing that compresses well.
+    let mut random = fastrand::Rng::with_seed(1);
+    let listed = (1..=100).map(|number| {
+        let note: String = (0..10_000).map(|_| random.alphanumeric()).collect();
+        customer(&format!("c{number}"), &format!(r#","note":"{note}""#))
+    });
     let bench = Bench::of(Listing::explicit(listed)).await;
     bench.synced().await;
     let path = place(&bench, name);

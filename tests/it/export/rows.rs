@@ -219,7 +219,7 @@ async fn memory_does_not_grow_with_the_customers(#[case] format: &str) {
 
 #[rstest]
 #[case(&["--columns", "custmer_id"], "did you mean `customer_id`?")]
-#[case(&["--output", "x.parquet"], "--format")]
+#[case(&["--output", "x.xlsx"], "--format")]
 #[case(&["--format", "sqlite"], "add --output")]
 #[case(&["--output", "/dev/null", "--format", "sqlite"], "add --output")]
 #[case(&["--excel", "--format", "json"], "for csv only")]
@@ -245,4 +245,37 @@ async fn a_reader_that_goes_away_ends_it_quietly() {
     let run = running.end().await;
     run.exits(0);
     assert_eq!(run.stderr, "");
+}
+
+#[tokio::test]
+async fn parquet_has_the_same_values() {
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    use parquet::record::Field;
+
+    let bench = hostile_bench().await;
+    let path = place(&bench, "c.parquet");
+    let run = export(&bench, &["--output", path.to_str().unwrap()]).await;
+    run.exits(0);
+    let reader = SerializedFileReader::new(std::fs::File::open(&path).unwrap()).unwrap();
+    let lines = export(&bench, &["--format", "ndjson"]).await.stdout;
+    let mut count = 0;
+    for (row, line) in reader.get_row_iter(None).unwrap().zip(lines.lines()) {
+        let expected: serde_json::Map<String, Value> = serde_json::from_str(line).unwrap();
+        let row = row.unwrap();
+        assert_eq!(row.get_column_iter().count(), expected.len());
+        for (name, field) in row.get_column_iter() {
+            match (field, &expected[name]) {
+                (Field::Null, Value::Null) => {}
+                (Field::Long(number), value) => assert_eq!(value, number, "{name}"),
+                (Field::Str(text), Value::String(value)) => assert_eq!(text, value, "{name}"),
+                (Field::Str(json), value) => {
+                    let json: Value = serde_json::from_str(json).unwrap();
+                    assert_eq!(&json, value, "{name}");
+                }
+                other => panic!("{name}: {other:?}"),
+            }
+        }
+        count += 1;
+    }
+    assert_eq!(count, HOSTILE.len() + 1);
 }
