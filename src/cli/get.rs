@@ -44,7 +44,7 @@ pub(super) struct Arguments {
 
 /// A row of `customer_users`.
 #[derive(Debug, Serialize)]
-struct User {
+pub(super) struct User {
     #[serde(rename = "user_id")]
     id: String,
     name: Option<String>,
@@ -262,9 +262,8 @@ impl<W: Write> Printer<W> {
         if arguments.format.format.is_none() && screen.terminal {
             return Ok(Self::Cards(out, screen, true));
         }
-        let statement = connection.prepare("SELECT * FROM customers")?;
-        let mut columns: Vec<&str> = statement.column_names().skip(1).collect();
-        columns.insert(columns.len().saturating_sub(1), "users");
+        let columns = columns(connection)?;
+        let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
         let format = arguments.format.or_default(screen);
         Ok(Self::Rows(RowWriter::new(out, format, &columns, screen)?))
     }
@@ -316,6 +315,15 @@ fn print_one(
     Ok(())
 }
 
+/// The columns that a customer comes out with: those of `customers` but its `row_id`, and before the last one the users.
+pub(super) fn columns(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let statement = connection.prepare("SELECT * FROM customers")?;
+    let names = statement.column_names().skip(1).map(str::to_owned);
+    let mut columns: Vec<String> = names.collect();
+    columns.insert(columns.len().saturating_sub(1), "users".to_owned());
+    Ok(columns)
+}
+
 /// The cells of a row of `customers` but its `row_id`, and before the last one the users.
 fn cells<'a>(row: &'a Row<'_>, users: &[User]) -> rusqlite::Result<Vec<Cell<'a>>> {
     let users = serde_json::to_string(users).unwrap_or_default();
@@ -333,7 +341,11 @@ fn cells<'a>(row: &'a Row<'_>, users: &[User]) -> rusqlite::Result<Vec<Cell<'a>>
 }
 
 fn users(connection: &Connection, customer: &Row<'_>) -> rusqlite::Result<Vec<User>> {
-    let customer_id: String = customer.get("customer_id")?;
+    users_of(connection, &customer.get::<_, String>("customer_id")?)
+}
+
+/// The users of a customer.
+pub(super) fn users_of(connection: &Connection, customer_id: &str) -> rusqlite::Result<Vec<User>> {
     connection
         .prepare_cached("SELECT user_id, name, role FROM customer_users WHERE customer_id = ?1 ORDER BY user_id")?
         .query_map([customer_id], |row| Ok(User { id: row.get(0)?, name: row.get(1)?, role: row.get(2)? }))?

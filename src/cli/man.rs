@@ -130,7 +130,9 @@ fn meaning(exit: Exit) -> &'static str {
         }
         Exit::Unavailable => "API unavailable. Run again, it goes on where it was.",
         Exit::Bug => "A bug. Please report it.",
-        Exit::CantCreate => "The mirror can't be created or opened for writing.",
+        Exit::CantCreate => {
+            "The mirror, or an exported file, can't be created or opened for writing."
+        }
         Exit::Storage => "Full disk, I/O error or damaged mirror.",
         Exit::Locked => "Another process writes to the mirror (it is named).",
         Exit::Protocol => {

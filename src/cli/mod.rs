@@ -7,6 +7,7 @@ mod customer_ids;
 mod deletions;
 mod demo;
 mod exit;
+mod export;
 #[cfg(test)]
 mod fixture;
 mod forget;
@@ -84,6 +85,7 @@ enum Configured {
     Get(get::Arguments),
     Search(search::Arguments),
     Query(query::Arguments),
+    Export(export::Arguments),
     Changes(changes::Arguments),
     Deletions(deletions::Arguments),
     Quarantine(quarantine::Arguments),
@@ -163,6 +165,7 @@ async fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
         Configured::Get(arguments) => get::run(&context, &arguments),
         Configured::Search(arguments) => search::run(&context, &arguments),
         Configured::Query(arguments) => query::run(&context, &arguments),
+        Configured::Export(arguments) => export::run(&context, &arguments),
         Configured::Changes(arguments) => changes::run(&context, &arguments),
         Configured::Deletions(arguments) => deletions::run(&context, &arguments),
         Configured::Quarantine(arguments) => quarantine::run(&context, &arguments),

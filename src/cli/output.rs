@@ -1,6 +1,8 @@
 //! How rows and messages look. Whatever comes out of the mirror is text by strangers: on a terminal it is made harmless.
 
 mod cell;
+mod csv;
+mod excel;
 mod harmless;
 mod human;
 mod rows;
@@ -12,6 +14,7 @@ use std::io::{IsTerminal, Write};
 use anstyle::Style;
 
 pub(super) use cell::{Cell, one_line};
+pub(super) use csv::{CsvRows, Dialect};
 pub(super) use harmless::{cut, harmless, harmless_json, width_of, wrap};
 pub(super) use human::{ago, bytes, count, moment, plural, span};
 pub(super) use rows::RowWriter;

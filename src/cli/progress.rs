@@ -75,6 +75,37 @@ impl Drop for Display {
     }
 }
 
+/// A bar of customers or bytes that are done, on a terminal. Dropping it takes it off the screen.
+#[derive(Debug)]
+pub(super) struct Bar(ProgressBar);
+
+impl Bar {
+    /// A bar for so much; `shown` is false where nobody wants to see it.
+    pub(super) fn start(length: u64, shown: bool) -> Self {
+        if !shown || !std::io::stderr().is_terminal() {
+            return Self(ProgressBar::hidden());
+        }
+        let bar = SCREEN.add(ProgressBar::new(length));
+        bar.set_style(style("{spinner} {wide_bar:.cyan/dim} {msg}"));
+        bar.enable_steady_tick(REDRAW_INTERVAL);
+        Self(bar)
+    }
+
+    /// Shows how much is done.
+    pub(super) fn show(&self, done: u64, message: impl FnOnce() -> String) {
+        if !self.0.is_hidden() {
+            self.0.set_position(done);
+            self.0.set_message(message());
+        }
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
 async fn draw(mut progress: watch::Receiver<Progress>, bar: ProgressBar) {
     let mut redraw = tokio::time::interval(REDRAW_INTERVAL);
     let mut since_start = SinceStart::default();

@@ -1,5 +1,7 @@
 //! Signals: SIGINT and SIGTERM end a pass at its next safe point; a daemon takes SIGHUP and SIGUSR1 besides.
 
+use std::sync::{Arc, OnceLock};
+
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
@@ -65,6 +67,42 @@ pub(super) fn end_at_once() -> std::io::Result<()> {
         std::process::exit(exit as i32);
     });
     Ok(())
+}
+
+/// Whether a signal to stop has come, for work that looks here often and tidies up before it ends.
+#[derive(Debug, Clone)]
+pub(super) struct Stop(Arc<OnceLock<Exit>>);
+
+impl Stop {
+    /// Begins to watch.
+    ///
+    /// # Errors
+    /// If the system refuses the handlers.
+    pub(super) fn watch() -> std::io::Result<Self> {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let stop = Self(Arc::default());
+        let told = stop.clone();
+        tokio::spawn(async move {
+            let exit = tokio::select! {
+                _ = interrupt.recv() => Exit::Interrupted,
+                _ = terminate.recv() => Exit::Terminated,
+            };
+            // `timeout` sends a second one right away, which must not keep anybody from tidying up: it is not waited for.
+            let _ = told.0.set(exit);
+        });
+        Ok(stop)
+    }
+
+    /// Never comes: whoever has nothing to tidy up is ended by the signal itself.
+    pub(super) fn never() -> Self {
+        Self(Arc::default())
+    }
+
+    /// The exit status of the signal that came.
+    pub(super) fn exit(&self) -> Option<Exit> {
+        self.0.get().copied()
+    }
 }
 
 /// Watches for what a daemon can be asked for: SIGTERM or SIGINT to end, SIGHUP to read its configuration again, SIGUSR1 for a

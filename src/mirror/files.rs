@@ -51,7 +51,7 @@ pub(super) fn open_or_create(path: &Path) -> io::Result<File> {
 }
 
 /// What root makes in the folder of a service belongs to the service: one `deletions approve` by root must not lock it out.
-fn leave_to_folder_owner(file: &File, path: &Path) -> io::Result<()> {
+pub(crate) fn leave_to_folder_owner(file: &File, path: &Path) -> io::Result<()> {
     // A new file's owner is whoever this process is.
     if file.metadata()?.uid() != ROOT {
         return Ok(());
@@ -87,6 +87,6 @@ pub(super) fn share_with_group(path: &Path) {
 }
 
 /// Makes the entries of a file's folder last, such as a name that it has been given.
-pub(super) fn sync_folder_of(path: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
     File::open(folder_of(path))?.sync_all()
 }

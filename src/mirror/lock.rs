@@ -15,7 +15,7 @@ use super::error::MirrorError;
 use super::files;
 use crate::model::format_timestamp;
 
-const SUFFIX: &str = ".lock";
+pub(super) const SUFFIX: &str = ".lock";
 
 /// `status` takes the lock for an instant to see whether it is free, so a first refusal may be that.
 const ATTEMPTS: u32 = 10;

@@ -7,6 +7,7 @@
 mod attempts;
 mod clean_up;
 mod commit;
+mod copy;
 mod erase;
 mod error;
 mod feed;
@@ -41,9 +42,11 @@ use rusqlite::{
 pub use attempts::{Attempts, LastFailure, Remedy};
 pub use clean_up::CleanUp;
 pub use commit::{CommitOutcome, Cost, PageCommit};
+pub use copy::{Totals, files_of};
 pub use erase::{Erased, Forgotten, Refusal};
 pub use error::{DAEMON, MirrorError};
 pub use feed::{Change, FeedBatch, FeedBounds, FeedFilter, FeedGap, FeedPosition};
+pub(crate) use files::{leave_to_folder_owner, sync_folder_of};
 pub use find::{Hit, Hits, Match, SUMMARY, SearchFilter};
 pub use health::{Disk, FileFacts, Files, Health, lock_state};
 pub use lock::{LockState, Owner};

@@ -17,6 +17,7 @@ mod daemon;
 mod datasette;
 mod dry_run;
 mod examples;
+mod export;
 mod faults;
 mod feed;
 mod files;

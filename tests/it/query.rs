@@ -257,7 +257,7 @@ async fn types_and_nulls_come_out_as_they_are() {
         ("json", format!("[\n{expected}\n]\n")),
         (
             "csv",
-            "i,r,n,b,t,e\r\n9007199254740993,1.5,,00ff,\"é\"\"\",\r\n".to_owned(),
+            "i,r,n,b,t,e\r\n9007199254740993,1.5,,00ff,\"é\"\"\",\"\"\r\n".to_owned(),
         ),
     ] {
         let run = query(&bench, &["--format", format, sql]).await;

@@ -71,7 +71,7 @@ impl Cell<'_> {
     }
 
     /// The value as text; `None` for NULL.
-    pub(super) fn text(&self) -> Option<Cow<'_, str>> {
+    pub(in crate::cli) fn text(&self) -> Option<Cow<'_, str>> {
         match self {
             Self::Null => None,
             Self::Integer(number) => Some(Cow::Owned(number.to_string())),

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::io::{self, Write};
 
 use super::cell::{Cell, json_string};
-use super::harmless::{harmless, harmless_json};
+use super::csv::{CsvRows, Dialect};
+use super::harmless::harmless_json;
 use super::table::TableRows;
 use super::{Format, Screen};
 
@@ -16,7 +17,7 @@ pub(in crate::cli) struct RowWriter<W: Write>(Body<W>);
 enum Body<W: Write> {
     Table(Box<TableRows<W>>),
     Json(JsonRows<W>),
-    Csv(Box<csv::Writer<W>>, Screen),
+    Csv(CsvRows<W>),
 }
 
 impl<W: Write> RowWriter<W> {
@@ -36,14 +37,7 @@ impl<W: Write> RowWriter<W> {
                 rows: 0,
                 screen,
             }),
-            Format::Csv => {
-                let mut writer = csv::WriterBuilder::new()
-                    .terminator(csv::Terminator::CRLF)
-                    .flexible(true)
-                    .from_writer(out);
-                writer.write_record(columns).map_err(plain)?;
-                Body::Csv(Box::new(writer), screen)
-            }
+            Format::Csv => Body::Csv(CsvRows::new(out, columns, Dialect::default(), screen)?),
         }))
     }
 
@@ -52,18 +46,7 @@ impl<W: Write> RowWriter<W> {
         match &mut self.0 {
             Body::Table(table) => table.write(row),
             Body::Json(json) => json.write(row),
-            Body::Csv(writer, screen) => {
-                for cell in row {
-                    let text = cell.text().unwrap_or_default();
-                    let text = if screen.terminal {
-                        harmless(&text)
-                    } else {
-                        text
-                    };
-                    writer.write_field(text.as_bytes()).map_err(plain)?;
-                }
-                writer.write_record(None::<&[u8]>).map_err(plain)
-            }
+            Body::Csv(rows) => rows.write(row),
         }
     }
 
@@ -72,7 +55,7 @@ impl<W: Write> RowWriter<W> {
         match &mut self.0 {
             Body::Table(_) => Ok(()),
             Body::Json(json) => json.out.flush(),
-            Body::Csv(writer, _) => writer.flush(),
+            Body::Csv(rows) => rows.flush(),
         }
     }
 
@@ -81,16 +64,8 @@ impl<W: Write> RowWriter<W> {
         match self.0 {
             Body::Table(table) => table.finish(),
             Body::Json(json) => json.finish(),
-            Body::Csv(mut writer, _) => writer.flush(),
+            Body::Csv(mut rows) => rows.flush(),
         }
-    }
-}
-
-/// What went wrong with the output itself: that the reader went away must be seen from its kind.
-fn plain(error: csv::Error) -> io::Error {
-    match error.into_kind() {
-        csv::ErrorKind::Io(error) => error,
-        other => io::Error::other(format!("{other:?}")),
     }
 }
 
