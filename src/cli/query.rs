@@ -10,6 +10,7 @@ mod tables;
 use std::io::{BufWriter, Read};
 use std::path::{Path, PathBuf};
 
+use rusqlite::limits::Limit;
 use rusqlite::{ErrorCode, Statement};
 
 use super::output::{Cell, Format, FormatArgument, RowWriter, Screen, harmless, note, plural};
@@ -17,6 +18,9 @@ use super::{Context, Exit, Failure};
 use crate::mirror::Reader;
 use guard::Guard;
 use parameters::Parameter;
+
+/// What a statement puts together takes memory, so no value is longer; unless `api.max_response_bytes` allows for longer records.
+const VALUE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// SQL longer than this is no question by a person.
 const SQL_BYTES_MAX: u64 = 1024 * 1024;
@@ -68,6 +72,13 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Fail
         return Err(Failure::new(Exit::Usage, message));
     }
     let mut reader = Reader::open(&context.config.mirror.path)?;
+    let record = context.config.api.as_ref();
+    let record_bytes = record.map_or(0, |api| api.max_response_bytes);
+    let longest = VALUE_BYTES_MAX.max(record_bytes);
+    reader
+        .connection()
+        .set_limit(Limit::SQLITE_LIMIT_LENGTH, longest as i32)
+        .map_err(|error| reader.sorted(error))?;
     let guard = Guard::new(reader.connection_mut()).map_err(|error| reader.sorted(error))?;
     let fail = |error| failure(error, &sql, &guard, &reader);
     let mut statement = guard.prepare(reader.connection(), &sql).map_err(fail)?;

@@ -178,8 +178,10 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// A typing error in SQL must not become a string literal.
+/// A typing error in SQL must not become a string literal. And a statement has one plan, whatever is bound to it: else SQLite, as
+/// it is built here, plans some anew for every value.
 fn harden(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
     Ok(())

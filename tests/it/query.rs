@@ -224,6 +224,19 @@ async fn memory_does_not_grow_with_the_rows(#[case] format: &str) {
 }
 
 #[tokio::test]
+async fn no_value_takes_all_memory() {
+    let bench = bench_of_people().await;
+    for sql in [
+        "SELECT zeroblob(999999999)",
+        "SELECT group_concat(hex(zeroblob(20000000))) FROM (SELECT 1 UNION ALL SELECT 2)",
+    ] {
+        let run = query(&bench, &[sql]).await;
+        run.exits(64);
+        assert!(run.stderr.contains("too big"), "{run:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_interrupt_ends_a_long_statement() {
     let bench = Bench::of(customers(1..=3)).await;
     bench.synced().await;

@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 
-use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Row};
 
 use super::columns::{Column, Columns};
@@ -72,8 +71,6 @@ pub(super) fn write(
 ) -> Result<Exported, Trouble> {
     // What is read below is all of one moment.
     let tx = connection.unchecked_transaction()?;
-    // Otherwise SQLite plans the statement for the users anew for each customer, as another ID might make another plan better.
-    tx.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     let totals = Totals::read(&tx)?;
     let total = totals.live + if order.deleted { totals.deleted } else { 0 };
     let columns = match order.kind {
