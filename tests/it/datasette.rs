@@ -24,6 +24,8 @@ fn presentation(table: &str) -> Value {
         "customers" | "live_customers" => json!({
             "label_column": "name",
             "facets": ["customer_type", "billing_method", "billing_address_country"],
+            "fts_table": "customer_search",
+            "fts_pk": "row_id",
             "size": 50,
         }),
         "customer_users" => json!({"label_column": "name", "facets": ["role"]}),

@@ -11,13 +11,17 @@ use crate::tools;
 use super::{blocks, sections};
 
 /// What can't be run here, how its lines begin, and where it is run instead.
-const ELSEWHERE: [(&str, &str); 5] = [
+const ELSEWHERE: [(&str, &str); 6] = [
     ("cargo run --release -- demo", ".ci/run runs it"),
     ("cargo test", "it would run itself"),
     ("cargo install --path .", "it installs"),
     (
         "customer-mirror run ",
         "it goes on for ever; tests/it/daemon.rs does",
+    ),
+    (
+        "datasette customers.db --metadata docs/datasette.json",
+        "tests/tools.sh asks Datasette with these metadata",
     ),
     (
         "packaging/build-deb.sh",
@@ -31,7 +35,7 @@ const SCRIPTS: &str = "Keep your CRM in step";
 const FIRST: &str = "Mirror your customers";
 
 /// What lines print, by how they begin.
-const PRINTED: [(&str, &str); 3] = [
+const PRINTED: [(&str, &str); 6] = [
     (
         "sqlite3 -readonly customers.db \"SELECT name, contact_email",
         "Åsa Lindqvist|asa.lindqvist@example.com\n",
@@ -40,6 +44,15 @@ const PRINTED: [(&str, &str); 3] = [
         "sqlite3 -readonly customers.db \"SELECT * FROM mirror_freshness\"",
         "|31|",
     ),
+    (
+        "sqlite3 -readonly customers.db \"SELECT name FROM live_customers WHERE row_id",
+        "Åsa Lindqvist\n",
+    ),
+    (
+        "customer-mirror search asa 070-123",
+        "\"customer_id\":\"4711\"",
+    ),
+    ("customer-mirror query by-country", "\"country\":\"SE\""),
     ("customer-mirror forget 4711", "is live"),
 ];
 
