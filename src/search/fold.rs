@@ -11,7 +11,7 @@ use icu_normalizer::properties::{
 const DEPTH_MAX: u32 = 4;
 
 /// Characters of one text that are searched; no name or address has more. What comes after them is not found.
-const TEXT_MAX: usize = 1000;
+pub(super) const TEXT_MAX: usize = 1000;
 
 /// Characters of a word that count.
 const WORD_MAX: usize = 64;
@@ -151,6 +151,18 @@ pub(super) fn words(folded: &[Folded]) -> Vec<Word> {
         }
     }
     words
+}
+
+/// The words of a text that is written in nothing but ASCII letters, digits, and what stands between words, where that says no more
+/// than that: nearly all are. Not folded yet.
+pub(super) fn plain_words(text: &str) -> Option<impl Iterator<Item = &str>> {
+    let is_plain = |byte: u8| byte.is_ascii() && !matches!(byte, b'\'' | b'`');
+    // Groups of digits are one word more.
+    let has_groups = text.contains([' ', '-']) && !text.contains(|c: char| c.is_ascii_alphabetic());
+    (text.len() <= WORD_MAX && !has_groups && text.bytes().all(is_plain)).then(|| {
+        text.split(|character: char| !character.is_ascii_alphanumeric())
+            .filter(|word| !word.is_empty())
+    })
 }
 
 fn word(folded: &[Folded], place: Range<usize>) -> Option<Word> {

@@ -105,7 +105,7 @@ fn parts_expression(terms: &[&Term]) -> String {
 fn part_expression(term: &Term) -> String {
     let mut forms: Vec<String> = Vec::new();
     for form in term.email.iter().chain(&term.numbers) {
-        let mut distinct: Vec<Gram> = grams(form).collect();
+        let mut distinct: Vec<Gram> = grams(form.chars()).collect();
         distinct.sort_unstable();
         distinct.dedup();
         let quoted: Vec<String> = distinct
