@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Questions to a mirror, in turn by customer-mirror, sqlite3 and Datasette. See queries.sh.
 
-customer-mirror and sqlite3 are whole processes: wall time, CPU and peak memory with their start. Datasette is a server that runs
+customer-mirror and sqlite3 are whole processes: wall time and CPU with their start. Datasette is a server that runs
 already: the time of a request, from Python, and nothing else.
 """
 import argparse
@@ -20,7 +20,7 @@ DEVNULL = subprocess.DEVNULL
 
 
 def whole_process(command, environment):
-    """Wall seconds, CPU seconds, peak MB of a command."""
+    """Wall seconds and CPU seconds of a command."""
     started = time.perf_counter()
     process = subprocess.Popen(command, env=environment, stdout=DEVNULL, stderr=subprocess.PIPE)
     complaint = process.stderr.read()
@@ -29,7 +29,7 @@ def whole_process(command, environment):
     wall = time.perf_counter() - started
     if process.returncode != 0:
         sys.exit(f"{command}: exit status {process.returncode}: {complaint.decode()}")
-    return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+    return wall, usage.ru_utime + usage.ru_stime
 
 
 def request(url):
@@ -131,7 +131,7 @@ def main():
     environment = {"PATH": os.environ["PATH"], "CUSTOMER_MIRROR__MIRROR__PATH": options.mirror,
                    "CUSTOMER_MIRROR__API__BASE_URL": "http://127.0.0.1:1", "CUSTOMER_MIRROR__LOG__LEVEL": "error"}
     server, address = datasette(options.mirror, options.scratch)
-    print("| question | ms | CPU ms | MB | sqlite3 ms | CPU ms | MB | Datasette ms |\n|---|---|---|---|---|---|---|---|")
+    print("| question | ms | CPU ms | sqlite3 ms | CPU ms | Datasette ms |\n|---|---|---|---|---|---|")
     try:
         for label, arguments, sql, path in questions(samples(options.mirror), options.scratch):
             ours, theirs, served = [], [], []
@@ -154,10 +154,10 @@ def main():
             row = [label]
             for figures in (ours, theirs):
                 if not figures:
-                    row += ["–"] * 3
+                    row += ["–"] * 2
                     continue
-                wall, cpu, peak = (statistics.median(values) for values in zip(*figures))
-                row += [f"{wall * 1000:.1f}", f"{cpu * 1000:.1f}", f"{peak:.0f}"]
+                wall, cpu = (statistics.median(values) for values in zip(*figures))
+                row += [f"{wall * 1000:.1f}", f"{cpu * 1000:.1f}"]
             row.append("–" if not served or None in served else f"{statistics.median(served) * 1000:.1f}")
             print("| " + " | ".join(row) + " |", flush=True)
     finally:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # benches/queries.sh [CUSTOMERS [RUNS]]: questions to a mirror, as whole processes, beside sqlite3 and Datasette on the same file.
-# MIRROR=FILE asks a mirror that is there, else one of so many simulated customers is made. Prints medians of wall time, CPU and memory.
+# MIRROR=FILE asks a mirror that is there, else one of so many simulated customers is made. Prints medians of wall time and CPU.
 # Needs sqlite3, and Python's Datasette (installed with pip into a virtual environment). Builds the release binary unless
 # CUSTOMER_MIRROR_BIN names one.
 set -euo pipefail

@@ -34,7 +34,7 @@ pub(super) struct Arguments {
     /// Deleted customers, too
     #[arg(long)]
     deleted: bool,
-    /// At most so many
+    /// At most so many customers, up to 10000
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     limit: u16,
     #[command(flatten)]

@@ -161,16 +161,16 @@ pub(super) fn update(
     let before: String = connection
         .prepare_cached("SELECT raw FROM customers WHERE row_id = ?1")?
         .query_row([row_id], |row| row.get(0))?;
+    let after = Document::of(&read.customer);
     let pointers = match decode::customer(&before) {
         Ok(before) => {
-            updates.change(
-                row_id,
-                &Document::of(&before),
-                &Document::of(&read.customer),
-            );
+            updates.change(row_id, &Document::of(&before), &after);
             Node::changed_pointers(&before.tree, &read.customer.tree)
         }
-        Err(_) => Vec::new(),
+        Err(_) => {
+            updates.change(row_id, &Document::default(), &after);
+            Vec::new()
+        }
     };
     let values = columns(read).chain([
         text(stamp.now),
