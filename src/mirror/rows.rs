@@ -162,15 +162,12 @@ pub(super) fn update(
         .prepare_cached("SELECT raw FROM customers WHERE row_id = ?1")?
         .query_row([row_id], |row| row.get(0))?;
     let after = Document::of(&read.customer);
-    let pointers = match decode::customer(&before) {
-        Ok(before) => {
-            updates.change(row_id, &Document::of(&before), &after);
-            Node::changed_pointers(&before.tree, &read.customer.tree)
-        }
-        Err(_) => {
-            updates.change(row_id, &Document::default(), &after);
-            Vec::new()
-        }
+    let pointers = if let Ok(before) = decode::customer(&before) {
+        updates.change(row_id, &Document::of(&before), &after);
+        Node::changed_pointers(&before.tree, &read.customer.tree)
+    } else {
+        updates.change(row_id, &Document::default(), &after);
+        Vec::new()
     };
     let values = columns(read).chain([
         text(stamp.now),

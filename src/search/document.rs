@@ -138,7 +138,7 @@ impl Document {
             of_addresses,
         };
         if let Some(words) = fold::plain_words(text) {
-            let texts = words.map(|text| text.to_ascii_lowercase());
+            let texts = words.map(str::to_ascii_lowercase);
             self.words.extend(texts.map(word));
             return;
         }
