@@ -80,7 +80,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Fail
 fn summed_up(hits: &Hits) -> String {
     let count = plural(hits.hits.len() as i64, "customer", "customers");
     if hits.more {
-        format!("the first {count}; there are more, see --limit")
+        format!("{count} shown; there are more, see --limit")
     } else {
         count
     }
