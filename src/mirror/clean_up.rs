@@ -11,9 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::erase::Erased;
 use super::scrub::Pages;
-use super::{
-    Mirror, MirrorError, Result, files, meta, remove_meta, schema, search, set_meta, upgrade,
-};
+use super::{Mirror, MirrorError, Result, files, meta, remove_meta, schema, set_meta, upgrade};
 
 /// Set in the transaction that erases, removed when nothing is left.
 const DUE: &str = "erasure_unfinished";
@@ -90,14 +88,6 @@ impl Mirror {
         }
         self.release_memory()?;
         Ok(CleanUp::Done(copies))
-    }
-
-    /// Merges the search index to one piece: what is erased there is only marked so, until it is merged with what it was.
-    fn compact_search(&mut self) -> Result<()> {
-        for table in search::TABLES {
-            while self.write(|tx| search::merge(tx, table))? {}
-        }
-        Ok(())
     }
 
     fn copy_stays(&self, copy: &Path, error: &Error) -> MirrorError {

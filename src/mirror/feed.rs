@@ -3,7 +3,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
-use super::{MirrorError, Reader, Result, meta, schema, set_meta};
+use super::{MirrorError, Reader, Result, meta, schema, search, set_meta};
 use crate::model::{Timestamp, format_timestamp};
 
 /// Changes read at once, and the bytes of records after which a batch ends.
@@ -177,6 +177,12 @@ pub(super) fn prune(connection: &Connection, cutoff: &str) -> rusqlite::Result<(
     let (Some(through), Some(at)) = pruned else {
         return Ok(());
     };
+    let has_old_values = connection
+        .prepare("SELECT 1 FROM customer_changes WHERE seq < ?1 AND before IS NOT NULL")?
+        .exists([first_kept])?;
+    if has_old_values {
+        search::make_due(connection)?;
+    }
     connection.execute("DELETE FROM customer_changes WHERE seq < ?1", [first_kept])?;
     set_meta(connection, PRUNED_BEFORE, &at)?;
     note_missing(connection, through, &at)

@@ -3,19 +3,30 @@
 //! They hold no text of their own, so whoever changes a customer tells them what went and what came, in the same transaction.
 //! Only the difference is written: FTS5 keeps an entry a word, and none of a customer as a whole.
 
+use chrono::TimeDelta;
 use rusqlite::Connection;
 
+use super::{Mirror, Result, remove_meta, set_meta};
 use crate::decode;
+use crate::model::{Timestamp, format_timestamp, parse_timestamp};
 use crate::search::Document;
 
 /// The tables of the index.
-pub(super) const TABLES: [&str; 2] = ["customer_search", "customer_search_parts"];
+const TABLES: [&str; 2] = ["customer_search", "customer_search_parts"];
 
 /// Customers looked at, at the most, to see whether the index leads to them.
 const SAMPLES_MAX: i64 = 1000;
 
 /// Pages of the index that are merged in one transaction: some 8 MB.
 const PAGES_AT_ONCE: i64 = 2000;
+
+/// Set when the index is to be compacted.
+const DUE: &str = "search_compaction_due";
+
+/// When it was, last.
+const COMPACTED_AT: &str = "search_compacted_at";
+
+const COMPACTION_INTERVAL: TimeDelta = TimeDelta::days(1);
 
 /// What a transaction changes in the index.
 #[derive(Debug, Default)]
@@ -117,9 +128,45 @@ fn remove_grams(connection: &Connection, row_id: i64, document: &Document) -> ru
         .map(drop)
 }
 
+/// Old values have left the change feed: what the index keeps of them is to go, too.
+pub(super) fn make_due(connection: &Connection) -> rusqlite::Result<()> {
+    set_meta(connection, DUE, &1)
+}
+
+impl Mirror {
+    /// Compacts the search index if old values have left the change feed, but not more often than once a day: it takes seconds for
+    /// a million customers.
+    pub fn compact_search_when_due(&mut self, now: Timestamp) -> Result<()> {
+        if self.meta::<i64>(DUE)?.is_none() {
+            return Ok(());
+        }
+        let last: Option<String> = self.meta(COMPACTED_AT)?;
+        let is_recent = last
+            .and_then(|last| parse_timestamp(&last))
+            .is_some_and(|last| last <= now && now - last < COMPACTION_INTERVAL);
+        if is_recent {
+            return Ok(());
+        }
+        self.compact_search()?;
+        let now = format_timestamp(now);
+        self.write(|tx| {
+            remove_meta(tx, DUE)?;
+            set_meta(tx, COMPACTED_AT, &now)
+        })
+    }
+
+    /// Merges the search index to one piece: what is deleted there is only marked so, until it is merged with what it was.
+    pub(super) fn compact_search(&mut self) -> Result<()> {
+        for table in TABLES {
+            while self.write(|tx| merge(tx, table))? {}
+        }
+        Ok(())
+    }
+}
+
 /// Merges a part of one of the tables; returns whether there is more to merge. When there is not, it holds nothing of customers
 /// who were taken out of it.
-pub(super) fn merge(connection: &Connection, table: &str) -> rusqlite::Result<bool> {
+fn merge(connection: &Connection, table: &str) -> rusqlite::Result<bool> {
     let changes = || connection.query_row("SELECT total_changes()", [], |row| row.get::<_, i64>(0));
     let before = changes()?;
     // A negative number merges all there is, not just what is of equal size.

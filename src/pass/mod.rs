@@ -272,6 +272,7 @@ async fn purge(
                 Some(purge_after) => mirror.purge(purge_after, now)?,
                 None => 0,
             };
+            mirror.compact_search_when_due(now)?;
             Ok((purged, mirror.clean_up(Duration::ZERO)?))
         })
         .await;

@@ -367,6 +367,33 @@ async fn an_index_that_does_not_lead_to_a_customer_is_found_by_the_doctor() {
     }
 }
 
+/// What has left the change feed is not to be had from the index either.
+#[tokio::test]
+async fn an_old_name_leaves_the_index_when_it_leaves_the_feed() {
+    let with = |name: &str| {
+        let others =
+            (1..=40).map(|number| customer(&format!("c{number}"), r#","name":"Zeta Quist""#));
+        let renamed = customer("4711", &format!(r#","name":"{name}""#));
+        Listing::explicit(others.chain([renamed]).collect::<Vec<_>>())
+    };
+    let has = |bench: &Bench| {
+        let bytes = crate::support::bytes(&bench.db_path());
+        let word = b"ebedeus";
+        bytes.windows(word.len()).any(|part| part == word)
+    };
+    let mut bench = Bench::of(with("Zebedeus Quist")).await;
+    bench.set("changes.keep", "\"30d\"");
+    bench.synced().await;
+    bench.sim.set_listing(with("Qvirinus Quist"));
+    bench.synced().await;
+    assert!(has(&bench));
+    let age = "UPDATE customer_changes SET changed_at = '2020-01-01T00:00:00.000Z'";
+    bench.db_to_write().execute_batch(age).unwrap();
+    bench.synced().await;
+    assert!(!has(&bench));
+    assert_index(&bench.db());
+}
+
 /// The index keeps what is overwritten until it is merged; who is erased must not wait for that.
 #[tokio::test]
 async fn no_word_of_the_forgotten_stays_in_the_index() {
