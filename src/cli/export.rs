@@ -153,11 +153,7 @@ fn to_stream(
     let opened = options.append(true).create(true).mode(0o640).open(path);
     let out = opened.map_err(|error| cannot_create(path, &error))?;
     let stop = Stop::never();
-    let screen = Screen {
-        terminal: out.is_terminal(),
-        width: None,
-        color: false,
-    };
+    let screen = Screen::plain(out.is_terminal());
     let order = arguments.order(kind, screen, &stop);
     let (exported, _) = write(reader, &order, out, |error| cannot_write(path, &error))?;
     tell(context, exported, kind);
@@ -173,11 +169,7 @@ fn to_file(
 ) -> Result<(), Failure> {
     let stop = Stop::watch()?;
     let mut file = NewFile::create(path).map_err(|error| cannot_create(path, &error))?;
-    let screen = Screen {
-        terminal: false,
-        width: None,
-        color: false,
-    };
+    let screen = Screen::plain(false);
     let order = Order {
         shows_progress: !context.quiet,
         ..arguments.order(kind, screen, &stop)

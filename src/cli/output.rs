@@ -137,6 +137,15 @@ impl Screen {
         }
     }
 
+    /// Something without colours, as wide as it takes; a terminal or not.
+    pub(super) fn plain(terminal: bool) -> Self {
+        Self {
+            terminal,
+            width: None,
+            color: false,
+        }
+    }
+
     /// Text in a style, where colours are welcome.
     pub(super) fn paint(self, style: Style, text: &str) -> String {
         if self.color {

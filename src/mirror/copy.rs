@@ -6,10 +6,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 
+use super::work::INSTRUCTIONS_A_STEP;
 use super::{Reader, files, lock, meta};
-
-/// SQLite runs some ten million of its instructions a second: it asks some hundred times a second whether to go on.
-const INSTRUCTIONS_A_STEP: i32 = 100_000;
 
 /// How many customers a mirror has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,9 +63,14 @@ impl Reader {
     ) -> rusqlite::Result<()> {
         let connection = self.connection_mut();
         connection.progress_handler(INSTRUCTIONS_A_STEP, Some(move || !go_on()))?;
-        let name = ToSqlOutput::Borrowed(ValueRef::Text(to.as_os_str().as_bytes()));
-        let copied = connection.execute("VACUUM INTO ?1", [name]);
+        let copied = vacuum_into(connection, to);
         connection.progress_handler(0, None::<fn() -> bool>)?;
-        copied.map(drop)
+        copied
     }
+}
+
+/// Writes all that a database holds to the empty file `to`.
+pub(super) fn vacuum_into(connection: &Connection, to: &Path) -> rusqlite::Result<()> {
+    let name = ToSqlOutput::Borrowed(ValueRef::Text(to.as_os_str().as_bytes()));
+    connection.execute("VACUUM INTO ?1", [name]).map(drop)
 }

@@ -169,17 +169,14 @@ pub(super) fn prune(connection: &Connection, cutoff: &str) -> rusqlite::Result<(
         [cutoff],
         |row| row.get(0),
     )?;
-    let pruned: (Option<i64>, Option<String>) = connection.query_row(
-        "SELECT max(seq), max(changed_at) FROM customer_changes WHERE seq < ?1",
+    let pruned: (Option<i64>, Option<String>, Option<bool>) = connection.query_row(
+        "SELECT max(seq), max(changed_at), max(before IS NOT NULL) FROM customer_changes WHERE seq < ?1",
         [first_kept],
-        |row| Ok((row.get(0)?, row.get(1)?)),
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
     )?;
-    let (Some(through), Some(at)) = pruned else {
+    let (Some(through), Some(at), Some(has_old_values)) = pruned else {
         return Ok(());
     };
-    let has_old_values = connection
-        .prepare("SELECT 1 FROM customer_changes WHERE seq < ?1 AND before IS NOT NULL")?
-        .exists([first_kept])?;
     if has_old_values {
         search::make_due(connection)?;
     }

@@ -132,8 +132,6 @@ impl Search<'_> {
         }
         self.look_at(self.with_id()?, &mut found)?;
         if !(self.names_one() && found.hits.iter().any(|hit| hit.score == Answer::EXACT)) {
-            found.hits.clear();
-            found.rows.clear();
             self.look_at(self.with_id_like()?, &mut found)?;
             for lookup in self.question.lookups() {
                 if found.hits.len() > self.limit {
@@ -210,7 +208,7 @@ impl Search<'_> {
         let text = self.question.text();
         let mut rows = Vec::new();
         if text.chars().count() < ID_MIN || text.contains(char::is_whitespace) {
-            return self.with_id();
+            return Ok(rows);
         }
         for column in self.indexed()? {
             let sql = format!(

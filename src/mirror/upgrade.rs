@@ -2,12 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, TransactionBehavior};
 use tracing::{info, warn};
 
 use super::error::MirrorError;
-use super::{Result, files, schema, set_meta};
+use super::{Result, copy, files, schema, set_meta};
 
 /// What makes a file of version n-1 one of version n, the first from nothing. Those that were published never change.
 pub(super) const MIGRATIONS: [&str; 1] = [include_str!("migrations/001_initial.sql")];
@@ -84,7 +83,6 @@ fn keep_copy(connection: &Connection, path: &Path, backup: &Path) -> Result<()> 
 }
 
 fn copy_to(connection: &Connection, path: &Path, to: &Path) -> Result<()> {
-    use std::os::unix::ffi::OsStrExt;
     let io = |error| MirrorError::from_io(path, &error);
     // What an earlier attempt left, if it was killed.
     match std::fs::remove_file(to) {
@@ -92,10 +90,7 @@ fn copy_to(connection: &Connection, path: &Path, to: &Path) -> Result<()> {
         _ => {}
     }
     let file = files::open_or_create(to).map_err(io)?;
-    let name = ToSqlOutput::Borrowed(ValueRef::Text(to.as_os_str().as_bytes()));
-    connection
-        .execute("VACUUM INTO ?1", [name])
-        .map_err(|error| MirrorError::from_sqlite(path, error))?;
+    copy::vacuum_into(connection, to).map_err(|error| MirrorError::from_sqlite(path, error))?;
     file.sync_all().map_err(io)
 }
 

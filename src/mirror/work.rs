@@ -8,7 +8,7 @@ use rusqlite::Connection;
 
 /// SQLite runs some ten million of its instructions a second, so it looks here a few hundred times a second: often enough to be
 /// stopped without a delay that anybody notices, too seldom to be measured.
-const INSTRUCTIONS_A_STEP: i32 = 100_000;
+pub(super) const INSTRUCTIONS_A_STEP: i32 = 100_000;
 
 /// How the work of a [`super::Mirror`] moves on, and the means to stop it. Clones are of the same work.
 #[derive(Debug, Clone, Default)]

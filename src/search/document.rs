@@ -159,17 +159,8 @@ impl Document {
             return;
         }
         let characters = text.chars().map(|character| character.to_ascii_lowercase());
-        match kind {
-            Kind::Email => self
-                .grams
-                .extend(grams(characters.filter(|c| fold::is_of_email(*c)))),
-            Kind::Phone => self
-                .grams
-                .extend(grams(characters.filter(char::is_ascii_digit))),
-            _ => self
-                .grams
-                .extend(grams(characters.filter(|c| fold::is_of_number(*c)))),
-        }
+        let compared = characters.filter(|character| is_compared(kind, *character));
+        self.grams.extend(grams(compared));
     }
 
     fn settle(&mut self) {
@@ -265,18 +256,24 @@ pub(super) fn comparable(kind: Kind, text: &str) -> String {
 /// The same, with the places.
 pub(super) fn comparable_places(kind: Kind, text: &str) -> Vec<Folded> {
     let mut folded = fold::folded(text);
-    match kind {
-        Kind::Email => folded.retain(|(character, _)| fold::is_of_email(*character)),
-        Kind::Phone => {
-            // +46 (0)70-123 45 67: the zero is not dialled with the country's code.
-            if let (Some(at), true) = (text.find("(0)"), text.trim_start().starts_with('+')) {
-                folded.retain(|(_, place)| place.start != at + 1);
-            }
-            folded.retain(|(character, _)| character.is_ascii_digit());
-        }
-        _ => folded.retain(|(character, _)| fold::is_of_number(*character)),
+    // +46 (0)70-123 45 67: the zero is not dialled with the country's code.
+    if kind == Kind::Phone
+        && text.trim_start().starts_with('+')
+        && let Some(at) = text.find("(0)")
+    {
+        folded.retain(|(_, place)| place.start != at + 1);
     }
+    folded.retain(|(character, _)| is_compared(kind, *character));
     folded
+}
+
+/// Whether a folded character of an e-mail address, a phone number or an ID is more than a separator.
+fn is_compared(kind: Kind, character: char) -> bool {
+    match kind {
+        Kind::Email => fold::is_of_email(character),
+        Kind::Phone => character.is_ascii_digit(),
+        _ => fold::is_of_number(character),
+    }
 }
 
 pub(super) fn is_uuid(text: &str) -> bool {
