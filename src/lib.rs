@@ -5,6 +5,10 @@ pub mod clock;
 pub mod config;
 pub mod daemon;
 pub mod decode;
+#[cfg(test)]
+mod fixture;
+pub mod http;
+mod human;
 pub mod json;
 pub mod mirror;
 pub mod model;
@@ -16,3 +20,4 @@ pub mod simulator;
 pub mod source;
 pub mod status;
 pub mod telemetry;
+mod when;

@@ -7,9 +7,10 @@ mod watch;
 use std::io::{BufWriter, Stdout, Write};
 
 use super::output::{Cell, Format, FormatArgument, RowWriter, Screen, moment, note, print};
-use super::{Context, Exit, Failure, customer_ids, when};
+use super::{Context, Exit, Failure, customer_ids};
 use crate::mirror::{Change, FeedFilter, FeedGap, FeedPosition, Reader};
 use crate::model::{Timestamp, format_timestamp};
+use crate::when;
 use follow::Opened;
 
 /// The columns, in their order.

@@ -10,9 +10,10 @@ use rusqlite::{Connection, Row};
 use serde::Serialize;
 
 use super::output::{Cell, FormatArgument, RowWriter, Screen, harmless_json, note, one_line};
-use super::{Context, Exit, Failure, customer_ids, when};
+use super::{Context, Exit, Failure, customer_ids};
 use crate::mirror::Reader;
 use crate::model::{Timestamp, format_timestamp};
+use crate::when;
 
 /// IDs that name nobody, and notes, are told one by one up to this many.
 const TOLD_MAX: usize = 10;

@@ -8,8 +8,6 @@ mod deletions;
 mod demo;
 mod exit;
 mod export;
-#[cfg(test)]
-mod fixture;
 mod forget;
 mod get;
 mod man;
@@ -18,12 +16,13 @@ mod progress;
 mod quarantine;
 mod query;
 mod run;
+#[cfg(test)]
+mod screens;
 mod search;
 mod signals;
 mod simulate_api;
 mod status;
 mod sync;
-mod when;
 
 use std::path::PathBuf;
 

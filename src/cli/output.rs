@@ -4,7 +4,6 @@ mod cell;
 mod csv;
 mod excel;
 mod harmless;
-mod human;
 mod rows;
 mod sheet;
 mod table;
@@ -13,10 +12,10 @@ use std::io::{IsTerminal, Write};
 
 use anstyle::Style;
 
+pub(super) use crate::human::{ago, bytes, count, moment, plural, span};
 pub(super) use cell::{Cell, one_line};
 pub(super) use csv::{CsvRows, Dialect};
 pub(super) use harmless::{cut, harmless, harmless_json, width_of, wrap};
-pub(super) use human::{ago, bytes, count, moment, plural, span};
 pub(super) use rows::RowWriter;
 pub(super) use sheet::Sheet;
 

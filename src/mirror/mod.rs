@@ -5,6 +5,7 @@
 //! at the end of a walk and its tombstones ([`Mirror::finish_pass`]).
 
 mod attempts;
+mod browse;
 mod clean_up;
 mod commit;
 mod copy;
@@ -18,6 +19,7 @@ mod health;
 mod lock;
 mod passes;
 mod preview;
+mod profile;
 mod quarantine;
 mod read;
 mod rows;
@@ -40,6 +42,7 @@ use rusqlite::{
 };
 
 pub use attempts::{Attempts, LastFailure, Remedy};
+pub use browse::{BrowsePosition, Browsed, CustomerFilter, CustomerLine, CustomerStanding};
 pub use clean_up::CleanUp;
 pub use commit::{CommitOutcome, Cost, PageCommit};
 pub use copy::{Totals, files_of};
@@ -52,6 +55,7 @@ pub use health::{Disk, FileFacts, Files, Health, lock_state};
 pub use lock::{LockState, Owner};
 pub use passes::{Checkpoint, Standing};
 pub use preview::{Preview, PreviewReport};
+pub use profile::{Conflict, FieldChange, History, PastChange, Profile, ProfileUser};
 pub use quarantine::{Quarantined, Retried};
 pub use read::{Freshness, HeldSweep, LockStatus, MirrorStatus, Reader, RetryStatus, Status};
 pub use schema::{SCHEMA_VERSION, WAL_BYTES};

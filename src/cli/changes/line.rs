@@ -138,7 +138,7 @@ fn value(node: &Node<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::fixture::{PIPE, terminal};
+    use crate::cli::screens::{PIPE, terminal};
 
     fn change(kind: &str, pointers: &str, before: Option<&str>, after: Option<&str>) -> Change {
         Change {

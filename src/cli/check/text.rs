@@ -158,7 +158,7 @@ fn summary(report: &Report) -> String {
 mod tests {
     use super::*;
     use crate::cli::Exit;
-    use crate::cli::fixture::{PIPE, terminal};
+    use crate::cli::screens::{PIPE, terminal};
 
     fn report() -> Report {
         let check = |name, verdict| Check { name, verdict };

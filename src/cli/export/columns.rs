@@ -121,7 +121,7 @@ fn meant(name: &str, all: &[String]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::fixture::Fixture;
+    use crate::fixture::Fixture;
     use crate::mirror::Reader;
 
     #[test]

@@ -1,6 +1,7 @@
 use super::*;
-use crate::cli::fixture::{ADA, Fixture, PIPE, at, terminal};
 use crate::cli::output::{Format, width_of};
+use crate::cli::screens::{PIPE, terminal};
+use crate::fixture::{ADA, Fixture, at};
 
 fn got(
     fixture: &Fixture,

@@ -130,7 +130,7 @@ fn needs_quotes(text: &[u8], separator: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::fixture::PIPE;
+    use crate::cli::screens::PIPE;
 
     fn written(dialect: Dialect, columns: &[&str], rows: &[&[Cell<'_>]]) -> String {
         let mut out = Vec::new();

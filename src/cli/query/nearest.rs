@@ -33,7 +33,7 @@ pub(super) fn hint(message: &str, connection: &Connection) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::fixture::Fixture;
+    use crate::fixture::Fixture;
     use crate::mirror::Reader;
 
     #[test]

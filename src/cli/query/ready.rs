@@ -202,7 +202,8 @@ mod tests {
     use super::super::guard::Guard;
     use super::super::parameters;
     use super::*;
-    use crate::cli::fixture::{Fixture, terminal};
+    use crate::cli::screens::terminal;
+    use crate::fixture::Fixture;
     use crate::mirror::Reader;
 
     #[test]

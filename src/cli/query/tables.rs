@@ -248,7 +248,8 @@ fn about_column(about: &Explained, column: &str) -> Cow<'static, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::fixture::{Fixture, terminal};
+    use crate::cli::screens::terminal;
+    use crate::fixture::Fixture;
     use crate::mirror::Reader;
 
     #[test]

@@ -214,7 +214,7 @@ fn ends_in_space(word: &[(char, Style)]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::fixture::terminal;
+    use crate::cli::screens::terminal;
 
     fn hit() -> Hit {
         let text = |text: &str| Some(text.to_owned());

@@ -1,7 +1,8 @@
 use super::text::render;
 use super::*;
-use crate::cli::fixture::{ADA, Fixture, PIPE, at, terminal};
 use crate::cli::output::width_of;
+use crate::cli::screens::{PIPE, terminal};
+use crate::fixture::{ADA, Fixture, at};
 
 fn shown(fixture: &Fixture, screen: Screen) -> String {
     let mut status = Reader::open(&fixture.path).unwrap().status().unwrap();

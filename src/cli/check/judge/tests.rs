@@ -10,9 +10,9 @@ use chrono::TimeDelta;
 
 use super::*;
 use crate::cli::check::facts::*;
-use crate::cli::fixture::{ADA, Fixture, at};
 use crate::cli::{Exit, Failure};
 use crate::config::{Parameters, Timing};
+use crate::fixture::{ADA, Fixture, at};
 use crate::mirror::{
     Disk, FileFacts, Files, LockState, Owner, Reader, Remedy, RetryStatus, SCHEMA_VERSION,
     Soundness, WAL_BYTES,

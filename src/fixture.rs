@@ -1,37 +1,21 @@
-//! A small mirror for the tests of the commands that read one.
+//! A small mirror for the tests of what reads one.
 
 use std::path::PathBuf;
 
 use chrono::TimeDelta;
 
-use super::output::Screen;
 use crate::config::{Changes, Deletions};
 use crate::decode;
 use crate::mirror::{CommitOutcome, Cost, Mirror};
 use crate::model::{Cursor, Timestamp, parse_timestamp};
 use crate::plan;
 
-pub(super) const PIPE: Screen = Screen {
-    terminal: false,
-    width: None,
-    color: false,
-};
-
-/// A terminal of a width in columns.
-pub(super) fn terminal(width: usize) -> Screen {
-    Screen {
-        terminal: true,
-        width: Some(width),
-        color: false,
-    }
-}
-
 /// Minutes after the fixture's beginning of time.
-pub(super) fn at(minutes: i64) -> Timestamp {
+pub(crate) fn at(minutes: i64) -> Timestamp {
     parse_timestamp("2026-01-31T09:00:00.000Z").unwrap() + TimeDelta::minutes(minutes)
 }
 
-pub(super) const ADA: &str = "{\"customerId\": \"c-1\", \"referenceId\": \"r-1\", \"humanReadableId\": \"K1\", \
+pub(crate) const ADA: &str = "{\"customerId\": \"c-1\", \"referenceId\": \"r-1\", \"humanReadableId\": \"K1\", \
     \"name\": \"Ada \\u001b[31mLovelace\", \"customerType\": \"BUSINESS\", \"balance\": 1.50,\n \
     \"contact\": {\"email\": \"ada@example.com\", \"msisdn\": \"46700000001\"}, \
     \"billing\": {\"method\": \"EMAIL_INVOICE\", \"currency\": \"SEK\", \"autoPay\": true, \
@@ -41,14 +25,14 @@ pub(super) const ADA: &str = "{\"customerId\": \"c-1\", \"referenceId\": \"r-1\"
     \"metadata\": {\"tier\": \"gold\", \"seats\": 12}}";
 
 /// A mirror in a folder of its own, which goes with it.
-pub(super) struct Fixture {
-    pub(super) mirror: Mirror,
-    pub(super) path: PathBuf,
+pub(crate) struct Fixture {
+    pub(crate) mirror: Mirror,
+    pub(crate) path: PathBuf,
     _folder: tempfile::TempDir,
 }
 
 impl Fixture {
-    pub(super) fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("customers.db");
         let mirror =
@@ -62,7 +46,7 @@ impl Fixture {
     }
 
     /// Two customers share a referenceId, one is deleted after that, one record can't be mirrored.
-    pub(super) fn filled() -> Self {
+    pub(crate) fn filled() -> Self {
         let mut fixture = Self::empty();
         let twin = "{\"customerId\": \"c-2\", \"referenceId\": \"twin\"}";
         let other_twin =
@@ -77,7 +61,7 @@ impl Fixture {
     }
 
     /// A complete pass over these pages, a minute long.
-    pub(super) fn pass(&mut self, minutes: i64, pages: &[&[&str]]) {
+    pub(crate) fn pass(&mut self, minutes: i64, pages: &[&[&str]]) {
         let pass_id = self.pages(minutes, pages, None);
         let proof = plan::prove_complete(&self.mirror.walk_evidence(pass_id).unwrap()).unwrap();
         let deletions = Deletions {
@@ -98,7 +82,7 @@ impl Fixture {
     }
 
     /// A pass that goes on after these pages with `next`, if there is one.
-    pub(super) fn pages(&mut self, minutes: i64, pages: &[&[&str]], next: Option<&str>) -> i64 {
+    pub(crate) fn pages(&mut self, minutes: i64, pages: &[&[&str]], next: Option<&str>) -> i64 {
         let pass_id = self.mirror.begin_pass(at(minutes)).unwrap().pass_id;
         let mut asked = None;
         for (index, records) in pages.iter().enumerate() {

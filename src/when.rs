@@ -1,4 +1,4 @@
-//! A time on the command line.
+//! A time as people write it.
 
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 
@@ -8,7 +8,7 @@ use crate::model::Timestamp;
 ///
 /// # Errors
 /// What would be understood.
-pub(super) fn parse(text: &str) -> Result<Timestamp, String> {
+pub(crate) fn parse(text: &str) -> Result<Timestamp, String> {
     read(text, Utc::now()).ok_or_else(|| {
         "expected a time like 2026-01-31T09:30:00Z, a date like 2026-01-31 (UTC), or how long ago, like 2h or 7d".to_owned()
     })

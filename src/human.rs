@@ -8,7 +8,7 @@ use crate::model::{Timestamp, parse_timestamp};
 const TWO_DAYS: u64 = 2 * 86_400;
 
 /// A count with a thin space between thousands: `100 000`.
-pub(in crate::cli) fn count(number: i64) -> String {
+pub(crate) fn count(number: i64) -> String {
     let digits = number.unsigned_abs().to_string();
     let mut text = if number < 0 {
         "-".to_owned()
@@ -25,17 +25,17 @@ pub(in crate::cli) fn count(number: i64) -> String {
 }
 
 /// A count of things: `1 pass`, `3 records`.
-pub(in crate::cli) fn plural(number: i64, one: &str, many: &str) -> String {
+pub(crate) fn plural(number: i64, one: &str, many: &str) -> String {
     format!("{} {}", count(number), if number == 1 { one } else { many })
 }
 
 /// A size in bytes: `1.21 MiB`.
-pub(in crate::cli) fn bytes(size: u64) -> String {
+pub(crate) fn bytes(size: u64) -> String {
     indicatif::HumanBytes(size).to_string()
 }
 
 /// A span of time, its two largest units: `4 min 5 s`, `3 days 2 h`.
-pub(in crate::cli) fn span(duration: Duration) -> String {
+pub(crate) fn span(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let (days, hours, minutes) = (seconds / 86400, seconds / 3600 % 24, seconds / 60 % 60);
     let day_word = if days == 1 { "day" } else { "days" };
@@ -53,7 +53,7 @@ pub(in crate::cli) fn span(duration: Duration) -> String {
 }
 
 /// How long ago a stored moment was, or how far off it is: `4 min ago`, `in 2 h`. The moment itself, if it isn't readable.
-pub(in crate::cli) fn ago(moment: &str, now: Timestamp) -> String {
+pub(crate) fn ago(moment: &str, now: Timestamp) -> String {
     let Some(at) = parse_timestamp(moment) else {
         return moment.to_owned();
     };
@@ -79,7 +79,7 @@ pub(in crate::cli) fn ago(moment: &str, now: Timestamp) -> String {
 }
 
 /// A stored moment for reading, to the minute: `2026-01-31 09:30 UTC`. As it is, if it isn't readable.
-pub(in crate::cli) fn moment(stored: &str) -> String {
+pub(crate) fn moment(stored: &str) -> String {
     parse_timestamp(stored).map_or_else(
         || stored.to_owned(),
         |at| at.format("%Y-%m-%d %H:%M UTC").to_string(),

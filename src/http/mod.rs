@@ -1,0 +1,1 @@
+//! The operator's endpoint: health, metrics, the status page, and the customers, all read-only.
