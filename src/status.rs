@@ -4,7 +4,7 @@
 //! It carries the *beat* too, which feeds systemd's watchdog: whoever drives the work beats when a step ends, and during a
 //! long step as long as that is within its own bound. There is no timer that beats by itself, so that what hangs is noticed.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
@@ -58,6 +58,8 @@ pub struct Progress {
     pub holdings: Holdings,
     /// Counts up as long as the work moves on.
     pub beats: u64,
+    /// When it last did.
+    pub beat_at: Option<Instant>,
 }
 
 /// Where a pass publishes its progress. Publishing never waits, whoever looks.
@@ -90,7 +92,10 @@ impl Publisher {
     /// Says that the work moves on.
     pub(crate) fn beat(&self) {
         if self.beat_interval.is_some() {
-            self.update(|progress| progress.beats += 1);
+            self.update(|progress| {
+                progress.beats += 1;
+                progress.beat_at = Some(Instant::now());
+            });
         }
     }
 

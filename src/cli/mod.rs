@@ -6,6 +6,7 @@ mod completions;
 mod customer_ids;
 mod deletions;
 mod demo;
+mod endpoint;
 mod exit;
 mod export;
 mod forget;
@@ -19,6 +20,7 @@ mod run;
 #[cfg(test)]
 mod screens;
 mod search;
+mod serve;
 mod signals;
 mod simulate_api;
 mod status;
@@ -81,6 +83,7 @@ enum Configured {
     Run(run::Arguments),
     Sync(sync::Arguments),
     Status(status::Arguments),
+    Serve(serve::Arguments),
     Get(get::Arguments),
     Search(search::Arguments),
     Query(query::Arguments),
@@ -160,6 +163,7 @@ async fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
     match command {
         Configured::Run(_) => run::run(context, arguments.config, log).await,
         Configured::Sync(arguments) => sync::run(&context, arguments).await,
+        Configured::Serve(arguments) => serve::run(&context, arguments).await,
         Configured::Status(arguments) => status::run(&context, &arguments),
         Configured::Get(arguments) => get::run(&context, &arguments),
         Configured::Search(arguments) => search::run(&context, &arguments),

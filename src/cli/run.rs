@@ -1,16 +1,22 @@
 //! `run`: the daemon.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use super::signals;
-use super::{Context, Exit, Failure};
+use tokio::sync::watch;
+
+use super::{Context, Exit, Failure, endpoint, signals};
 use crate::clock::Clock;
 use crate::daemon::{Daemon, DaemonError, Settings, notify};
+use crate::http::DaemonView;
 use crate::mirror::{DAEMON, Mirror};
 use crate::pass::SharedMirror;
 use crate::source::{HttpSource, SetupError};
 use crate::status::Publisher;
 use crate::telemetry;
+
+/// Without a watchdog, `/healthz` wants to know: a loop that is stuck is noticed after a minute.
+const BEAT_INTERVAL: Duration = Duration::from_secs(15);
 
 /// Stay and mirror every customer whenever the schedule says so: the daemon
 #[derive(Debug, clap::Args)]
@@ -24,7 +30,9 @@ Examples:
 Signals: SIGTERM, SIGINT: finish the page and end, the next start goes on from there; SIGHUP: read configuration and key again; \
 SIGUSR1: begin a pass now.
 
-Exit status: 0 ended by SIGTERM or SIGINT; 73, 74 the mirror can't be written; 75 another process writes to the mirror; 77 API key \
+With [http] listen in the configuration, it serves the status page, health checks and metrics.
+
+Exit status: 0 ended by SIGTERM or SIGINT; 73, 74 the mirror can't be written, or the address of [http] can't be had; 75 another process writes to the mirror; 77 API key \
 refused, and it is not from api.key_file, where another one could be put; 78 configuration.")]
 pub(super) struct Arguments {}
 
@@ -44,7 +52,10 @@ pub(super) async fn run(
     open(&settings, false).map_err(|error| Failure::new(Exit::Config, error.to_string()))?;
     let path = settings.config.mirror.path.clone();
     let mirror = Mirror::open_or_create(&path, &settings.api.source_fingerprint(), DAEMON)?;
-    let (publisher, progress) = Publisher::with_beat(notify::beat_interval());
+    let bound = endpoint::bind(&settings.config.http, &environment)?;
+    let beat_interval = notify::beat_interval().or(bound.is_some().then_some(BEAT_INTERVAL));
+    let (publisher, progress) = Publisher::with_beat(beat_interval);
+    let (timing, timing_seen) = watch::channel(settings.config.schedule.clone());
     let schedule = &settings.config.schedule.when;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -54,6 +65,18 @@ pub(super) async fn run(
         timezone = schedule.timezone().name(),
         "daemon started"
     );
+    let endpoint = bound
+        .map(|bound| {
+            let view = DaemonView {
+                progress: progress.clone(),
+                beat_interval: beat_interval.unwrap_or(BEAT_INTERVAL),
+            };
+            bound.serve(&settings.config, timing_seen, Some(view))
+        })
+        .transpose()?;
+    if let Some(endpoint) = &endpoint {
+        tracing::info!(address = %endpoint.address(), "serving the status page");
+    }
     notify::ready();
     let forward = tokio::spawn(notify::forward(progress));
     let daemon = Daemon {
@@ -63,10 +86,12 @@ pub(super) async fn run(
         load: move || Settings::load(file.as_deref(), &environment),
         requests,
         publisher,
+        timing,
         clock: Clock::system(),
         log,
     };
     let ended = daemon.run().await;
+    drop(endpoint);
     forward.abort();
     match ended {
         Ok(()) => {

@@ -14,10 +14,12 @@ const PREFIX: &str = "CUSTOMER_MIRROR__";
 pub(super) const FILE_VARIABLE: &str = "CUSTOMER_MIRROR_CONFIG";
 /// Holds the API key itself.
 pub(super) const KEY_VARIABLE: &str = "CUSTOMER_MIRROR__API__KEY";
+/// Holds the token of the HTTP endpoint itself.
+pub(super) const TOKEN_VARIABLE: &str = "CUSTOMER_MIRROR__HTTP__TOKEN";
 /// Set by systemd: the folder of the service's credentials.
 pub(super) const CREDENTIALS_VARIABLE: &str = "CREDENTIALS_DIRECTORY";
 
-/// The environment variables that matter here. `Debug` shows their names only, for one may be the API key.
+/// The environment variables that matter here. `Debug` shows their names only, for one may be a secret.
 #[derive(Clone, Default)]
 pub struct Environment(BTreeMap<String, String>);
 
@@ -47,15 +49,13 @@ impl Environment {
             .filter(|value| !value.is_empty())
     }
 
-    /// What the variables set, and those that can't be used; the API key is left out.
+    /// What the variables set, and those that can't be used; the secrets are left out.
     pub(super) fn layer(&self) -> (Layer, Vec<ConfigError>) {
         let mut layer = Layer::default();
         let mut errors = Vec::new();
-        for (variable, value) in self
-            .0
-            .iter()
-            .filter(|(name, _)| name.starts_with(PREFIX) && *name != KEY_VARIABLE)
-        {
+        for (variable, value) in self.0.iter().filter(|(name, _)| {
+            name.starts_with(PREFIX) && *name != KEY_VARIABLE && *name != TOKEN_VARIABLE
+        }) {
             let Some(key) = KEYS.iter().find(|key| variable_of(key.name) == *variable) else {
                 errors.push(unknown(variable));
                 continue;
@@ -80,7 +80,7 @@ impl Environment {
                 let known = KEYS
                     .iter()
                     .map(|key| variable_of(key.name))
-                    .chain([KEY_VARIABLE.to_owned()]);
+                    .chain([KEY_VARIABLE, TOKEN_VARIABLE].map(str::to_owned));
                 let meant = known
                     .into_iter()
                     .find(|known| known.replace("__", "_") == name.replace("__", "_"))?;

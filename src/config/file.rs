@@ -19,6 +19,10 @@ const FILE_BYTES_MAX: u64 = 1024 * 1024;
 pub(super) const KEY_REMEDY: &str = "provide it as $CREDENTIALS_DIRECTORY/api-key (systemd LoadCredential), \
     in a file named by api.key_file, or in the environment variable CUSTOMER_MIRROR__API__KEY";
 
+/// The same for the token of the HTTP endpoint.
+pub(super) const TOKEN_REMEDY: &str = "provide it as $CREDENTIALS_DIRECTORY/http-token (systemd LoadCredential), \
+    in a file named by http.token_file, or in the environment variable CUSTOMER_MIRROR__HTTP__TOKEN";
+
 /// Reads a file of limited size as UTF-8.
 pub(super) fn read_text(path: &Path, bytes_max: u64) -> io::Result<String> {
     let mut text = String::new();
@@ -135,6 +139,10 @@ fn unknown(name: &str, value: &DeValue<'_>, place: String) -> ConfigError {
             place,
             format!("{shown} is a section; write [{shown}] and its keys below"),
         );
+    }
+    if schema::is_in_http(name) && schema::sounds_secret(name) {
+        let why = "the token must not be in the configuration file (value not shown)";
+        return ConfigError::at(place, format!("{shown}: {why}; {TOKEN_REMEDY}"));
     }
     if schema::sounds_secret(name) {
         let why = "the API key must not be in the configuration file (value not shown)";

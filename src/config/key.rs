@@ -33,8 +33,9 @@ const KEY_BYTES_MAX: usize = 4096;
 impl ApiKey {
     /// Wraps a key; `None` if it is empty or can't be sent in an HTTP header.
     pub fn new(text: &str) -> Option<Self> {
-        let fits = !text.is_empty() && text.bytes().all(|byte| (0x21..0x7f).contains(&byte));
-        fits.then(|| Self(SecretString::from(text)))
+        unfit(text)
+            .is_none()
+            .then(|| Self(SecretString::from(text)))
     }
 
     /// The key itself; for the request header, and for cutting it out of texts.
@@ -84,7 +85,7 @@ impl ApiKey {
 }
 
 /// A key with white space around it.
-const FILE_BYTES_MAX: u64 = 2 * KEY_BYTES_MAX as u64;
+pub(super) const FILE_BYTES_MAX: u64 = 2 * KEY_BYTES_MAX as u64;
 
 fn from_file(path: &Path, read: io::Result<String>) -> Result<LoadedKey, ConfigError> {
     let place = path.display().to_string();
@@ -96,24 +97,29 @@ fn from_file(path: &Path, read: io::Result<String>) -> Result<LoadedKey, ConfigE
     Ok(LoadedKey {
         key,
         is_from_key_file: false,
-        warnings: open_to_everyone(path).into_iter().collect(),
+        warnings: open_to_everyone(path, "the API key").into_iter().collect(),
         origin: place,
     })
 }
 
 fn checked(text: &str) -> Result<ApiKey, String> {
     let text = text.trim();
-    let problem = if text.is_empty() {
-        "it is empty"
+    ApiKey::new(text).ok_or_else(|| describe(unfit(text).unwrap_or_default()))
+}
+
+/// Why a text can't be a secret that is sent in an HTTP header.
+pub(super) fn unfit(text: &str) -> Option<&'static str> {
+    if text.is_empty() {
+        Some("it is empty")
     } else if text.len() > KEY_BYTES_MAX {
-        "it is longer than 4096 bytes"
+        Some("it is longer than 4096 bytes")
     } else if text.contains(['\n', '\r']) {
-        "it has more than one line"
+        Some("it has more than one line")
+    } else if !text.bytes().all(|byte| (0x21..0x7f).contains(&byte)) {
+        Some("it has characters other than printable ASCII without spaces")
     } else {
-        let problem = "it has characters other than printable ASCII without spaces";
-        return ApiKey::new(text).ok_or_else(|| describe(problem));
-    };
-    Err(describe(problem))
+        None
+    }
 }
 
 fn describe(problem: &str) -> String {
@@ -123,16 +129,16 @@ fn describe(problem: &str) -> String {
 }
 
 #[cfg(unix)]
-fn open_to_everyone(path: &Path) -> Option<String> {
+pub(super) fn open_to_everyone(path: &Path, what: &str) -> Option<String> {
     use std::os::unix::fs::PermissionsExt;
     let mode = std::fs::metadata(path).ok()?.permissions().mode() & 0o777;
     let shown = path.display();
     (mode & 0o007 != 0).then(|| {
-        format!("{shown}: every user of this machine can get at the API key (mode {mode:04o}); run: chmod o= {shown}")
+        format!("{shown}: every user of this machine can get at {what} (mode {mode:04o}); run: chmod o= {shown}")
     })
 }
 
 #[cfg(not(unix))]
-fn open_to_everyone(_path: &Path) -> Option<String> {
+pub(super) fn open_to_everyone(_path: &Path, _what: &str) -> Option<String> {
     None
 }

@@ -11,8 +11,8 @@ use super::error::ConfigError;
 use super::layer::Layer;
 use super::settings::{Setting, Settings};
 use super::{
-    Api, Changes, Config, Deletions, Http, Log, LogFormat, Mirror, Parameters, Retry, Timing,
-    address, file,
+    Api, Changes, Config, Deletions, Log, LogFormat, Mirror, Parameters, Retry, Timing, address,
+    file, listen,
 };
 use crate::model::PageSize;
 use crate::schedule::{Schedule, ScheduleError, parse_timezone};
@@ -114,7 +114,7 @@ pub(super) fn build(
         changes: Changes {
             keep: settings.duration_or_never("changes.keep", RETENTION)?,
         },
-        http: http(settings)?,
+        http: listen::http(settings)?,
         log: log(settings)?,
         file,
     })
@@ -256,17 +256,6 @@ fn deletions(settings: &Settings) -> Result<Deletions, ConfigError> {
         always_allow: settings.integer("deletions.always_allow", 0..=i64::MAX)?,
         purge_after: settings.duration_or_never("deletions.purge_after", RETENTION)?,
     })
-}
-
-fn http(settings: &Settings) -> Result<Http, ConfigError> {
-    let listen = settings.get("http.listen")?;
-    match listen.text().trim() {
-        "" | "off" => Ok(Http { listen: None }),
-        _ => {
-            Err(listen
-                .error("the HTTP endpoint is not available in this version yet; write \"off\" or remove the setting"))
-        }
-    }
 }
 
 fn log(settings: &Settings) -> Result<Log, ConfigError> {

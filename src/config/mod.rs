@@ -10,12 +10,14 @@ mod error;
 mod file;
 mod key;
 mod layer;
+mod listen;
 mod load;
 mod schema;
 mod settings;
 mod survey;
 #[cfg(test)]
 mod tests;
+mod token;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -26,7 +28,9 @@ use url::form_urlencoded;
 pub use environment::Environment;
 pub use error::ConfigError;
 pub use key::{ApiKey, LoadedKey};
+pub use listen::Listen;
 pub use survey::Survey;
+pub use token::{HttpToken, LoadedToken};
 
 use crate::model::PageSize;
 use crate::schedule::Schedule;
@@ -183,10 +187,16 @@ pub struct Changes {
 }
 
 /// `[http]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Http {
-    /// Where to listen; always `None` in this version, which refuses other values.
-    pub listen: Option<String>,
+    /// Where to listen; `None` for nowhere.
+    pub listen: Option<Listen>,
+    /// Names, besides `localhost` and addresses, under which it may be reached; in lower case.
+    pub hosts: Vec<String>,
+    /// File that holds the token, if configured.
+    pub token_file: Option<PathBuf>,
+    /// The mirror is ready while the last complete pass began no longer ago than so many periods of the schedule.
+    pub ready_periods: u32,
 }
 
 /// `[log]`.

@@ -72,6 +72,9 @@ pub(super) const KEYS: &[Key] = &[
     set("deletions.purge_after", Kind::Duration, "never"),
     set("changes.keep", Kind::Duration, "90d"),
     set("http.listen", Kind::Text, "off"),
+    unset("http.hosts", Kind::Text),
+    unset("http.token_file", Kind::Text),
+    set("http.ready_periods", Kind::Integer, "3"),
     set("log.level", Kind::Text, "info"),
     set("log.format", Kind::Text, "auto"),
 ];
@@ -147,6 +150,11 @@ fn similarity(unknown: &str, name: &str) -> f64 {
     } else {
         whole
     }
+}
+
+/// True for what stands, or was meant to stand, in `[http]`.
+pub(super) fn is_in_http(name: &str) -> bool {
+    name.starts_with("http.")
 }
 
 /// True for names under which people would write the API key; their values are not shown.

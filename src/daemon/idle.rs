@@ -107,8 +107,9 @@ where
         }
         self.daemon.log.apply(&settings.config.log);
         let now = self.daemon.clock.now();
-        self.agenda
-            .change_timing(settings.config.schedule.clone(), now);
+        let timing = settings.config.schedule.clone();
+        self.daemon.timing.send_replace(timing.clone());
+        self.agenda.change_timing(timing, now);
         let is_other_key = settings.key.key.expose() != self.daemon.settings.key.key.expose();
         self.daemon.settings = settings;
         info!("the configuration was read again");

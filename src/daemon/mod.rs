@@ -13,12 +13,12 @@ mod idle;
 pub mod notify;
 mod settings;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 pub use settings::Settings;
 
 use crate::clock::Clock;
-use crate::config::ConfigError;
+use crate::config::{ConfigError, Timing};
 use crate::mirror::{Mirror, MirrorError};
 use crate::model::Timestamp;
 use crate::pass::{PassError, SharedMirror};
@@ -65,6 +65,8 @@ pub struct Daemon<Open, Load> {
     pub requests: mpsc::Receiver<Request>,
     /// Who hears how it goes.
     pub publisher: Publisher,
+    /// Who hears when passes are due, after that was read again.
+    pub timing: watch::Sender<Timing>,
     /// What time it is.
     pub clock: Clock,
     /// The log, whose level is one of the settings.

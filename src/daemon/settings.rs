@@ -51,6 +51,9 @@ impl Settings {
         if self.config.mirror.path != old.config.mirror.path {
             return Some("mirror.path is another one; that takes a restart");
         }
+        if self.config.http != old.config.http {
+            return Some("[http] is another one; that takes a restart");
+        }
         if self.api.source_fingerprint() != old.api.source_fingerprint() {
             return Some(
                 "api.base_url or api.filter is another one, and a mirror belongs to one of each; \

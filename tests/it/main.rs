@@ -23,6 +23,7 @@ mod feed;
 mod files;
 mod follow;
 mod forget;
+mod http;
 mod journal;
 mod life;
 mod past;

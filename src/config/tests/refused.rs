@@ -149,8 +149,16 @@ use super::{api, load};
     "DIR/c.toml:2: deletions.purge_after = \"0s\": must be 1s to 9years 11months 27days 21h 50m 24s"
 )]
 #[case(
-    "[http]\nlisten = '127.0.0.1:9100'",
-    "DIR/c.toml:2: http.listen = \"127.0.0.1:9100\": the HTTP endpoint is not available in this version yet; write \"off\" or remove the setting"
+    "[http]\nlisten = '9100'",
+    "DIR/c.toml:2: http.listen = \"9100\": write address and port such as \"127.0.0.1:9480\", the path of a Unix socket such as \"unix:/run/customer-mirror/http.sock\", or \"off\""
+)]
+#[case(
+    "[http]\nhosts = 'mirror.example.com:443'",
+    "DIR/c.toml:2: http.hosts = \"mirror.example.com:443\": must be host names without ports, such as \"mirror.example.com\", with blanks between them"
+)]
+#[case(
+    "[http]\nready_periods = 0",
+    "DIR/c.toml:2: http.ready_periods = 0: must be 1 to 1000"
 )]
 #[case(
     "[log]\nlevel = 'loud'",
@@ -270,6 +278,10 @@ fn base_urls_refused(#[case] text: &str, #[case] message: &str) {
 #[case(
     "[api]\napi_key = 'SECRET'",
     "DIR/c.toml:2: api.api_key: the API key must not be in"
+)]
+#[case(
+    "[http]\ntoken = 'SECRET'",
+    "DIR/c.toml:2: http.token: the token must not be in the configuration file (value not shown); "
 )]
 #[case(
     "[api]\ntoken = 'SECRET'",

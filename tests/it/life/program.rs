@@ -170,6 +170,7 @@ impl Life {
             load: move || Settings::load(Some(&config), &Environment::default()),
             requests,
             publisher: Publisher::new().0,
+            timing: tokio::sync::watch::channel(self.settings().config.schedule).0,
             clock: self.stage.clock(),
             log: telemetry::Handle::default(),
         };
