@@ -6,7 +6,7 @@ use super::environment::Environment;
 use super::error::ConfigError;
 use super::load::{self, Sources, build};
 use super::settings::Settings;
-use super::{Api, Config, Timing};
+use super::{Api, Config, Http, Timing};
 
 /// A configuration that may be broken.
 #[derive(Debug)]
@@ -44,6 +44,15 @@ impl Survey {
             .iter()
             .any(|error| error.key().is_none_or(|key| key.starts_with("schedule")));
         (!is_wrong).then_some(&self.config.schedule)
+    }
+
+    /// The HTTP endpoint, unless it is among what is wrong.
+    pub fn http(&self) -> Option<&Http> {
+        let is_wrong = self
+            .errors
+            .iter()
+            .any(|error| error.key().is_none_or(|key| key.starts_with("http")));
+        (!is_wrong).then_some(&self.config.http)
     }
 }
 

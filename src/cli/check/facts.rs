@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::cli::Failure;
-use crate::config::{Parameters, Timing};
+use crate::config::{Listen, Parameters, Timing};
 use crate::mirror::{FileFacts, Files, Health, LockState, Soundness, Status};
 use crate::model::Timestamp;
 use crate::source::Visit;
@@ -17,6 +17,7 @@ pub(super) struct Facts {
     /// `None` if what is said of it is broken.
     pub(super) schedule: Option<Timing>,
     pub(super) key: KeyFacts,
+    pub(super) http: HttpFacts,
     /// `None` if nobody knows where it is.
     pub(super) mirror: Option<MirrorFacts>,
     pub(super) server: ServerFacts,
@@ -68,6 +69,17 @@ pub(super) enum KeyFile {
     Credential,
     /// systemd takes it from there for the service.
     OfService,
+}
+
+/// The HTTP endpoint.
+#[derive(Debug, Clone)]
+pub(super) enum HttpFacts {
+    /// What is said of it is broken.
+    Unclear,
+    /// There is to be none.
+    Off,
+    /// It is to be there; and whether there is a token, or why not.
+    On(Listen, Result<bool, String>),
 }
 
 /// The mirror.

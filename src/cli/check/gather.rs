@@ -9,11 +9,11 @@ use chrono::Utc;
 
 use super::Frame;
 use super::facts::{
-    ApiFacts, ConfigFacts, Contents, Examined, Facts, MirrorFacts, ServerFacts, State,
+    ApiFacts, ConfigFacts, Contents, Examined, Facts, HttpFacts, MirrorFacts, ServerFacts, State,
 };
 use super::watch::Watch;
 use crate::cli::{Exit, Failure, progress};
-use crate::config::{ApiKey, Environment, Survey};
+use crate::config::{ApiKey, Environment, HttpToken, Survey};
 use crate::mirror::{Depth, FileFacts, Files, MirrorError, Reader, lock_state};
 use crate::model::Timestamp;
 use crate::source::visit;
@@ -62,6 +62,7 @@ pub(super) async fn gather(
         config: config(&survey),
         schedule: survey.schedule().cloned(),
         key,
+        http: http(&survey, &environment),
         mirror,
         server,
     })
@@ -90,6 +91,18 @@ fn config(survey: &Survey) -> ConfigFacts {
             has_filter: api.filter.is_some(),
         }),
     }
+}
+
+fn http(survey: &Survey, environment: &Environment) -> HttpFacts {
+    let Some(http) = survey.http() else {
+        return HttpFacts::Unclear;
+    };
+    let Some(listen) = &http.listen else {
+        return HttpFacts::Off;
+    };
+    let token = HttpToken::load(http, environment);
+    let token = token.map(|token| token.is_some());
+    HttpFacts::On(listen.clone(), token.map_err(|error| error.to_string()))
 }
 
 fn mirror(path: &Path, depth: Depth, now: Timestamp, watch: &Watch) -> MirrorFacts {

@@ -26,6 +26,7 @@ const JUDGES: &[&[(&str, Judge)]] = &[
     &[
         ("schedule", configuration::schedule),
         ("key", configuration::key),
+        ("http", configuration::http),
     ],
     &[
         ("mirror", mirror::mirror),

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use crate::cli::check::facts::{Facts, KeyFacts, KeyFile};
+use crate::cli::check::facts::{Facts, HttpFacts, KeyFacts, KeyFile};
 use crate::cli::check::verdict::Verdict;
 use crate::cli::output::{ago, moment, span};
 use crate::cli::{Exit, Failure};
+use crate::config::Listen;
 use crate::mirror::FileFacts;
 use crate::model::format_timestamp;
 
@@ -90,6 +91,28 @@ pub(super) fn key(facts: &Facts) -> Verdict {
         )),
         KeyFacts::InEnvironment(name) => Verdict::ok(format!("in the environment variable {name}")),
         KeyFacts::InFile(file, kind) => key_file(file, *kind),
+    }
+}
+
+/// The HTTP endpoint: where, and for whom.
+pub(super) fn http(facts: &Facts) -> Verdict {
+    let (listen, token) = match &facts.http {
+        HttpFacts::Unclear => {
+            return Verdict::skipped("what the configuration says of it is not clear");
+        }
+        HttpFacts::Off => return Verdict::ok("off"),
+        HttpFacts::On(listen, token) => (listen, token),
+    };
+    match (token, listen) {
+        (Err(problem), _) => Verdict::warn(
+            format!("`customer-mirror run` won't start: {problem}"),
+            "put a token there, of 16 characters or more, as `openssl rand -hex 32` makes them; if systemd hands it to the service, all is well",
+        ),
+        (Ok(true), _) => Verdict::ok(format!("{listen}, for who knows the token")),
+        (Ok(false), Listen::Unix(_)) => Verdict::ok(format!("{listen}, for its owner and group")),
+        (Ok(false), Listen::Tcp(_)) => Verdict::ok(format!(
+            "{listen}, without a token: every user of this machine can read the customers"
+        )),
     }
 }
 

@@ -11,7 +11,7 @@ use chrono::TimeDelta;
 use super::*;
 use crate::cli::check::facts::*;
 use crate::cli::{Exit, Failure};
-use crate::config::{Parameters, Timing};
+use crate::config::{Listen, Parameters, Timing};
 use crate::fixture::{ADA, Fixture, at};
 use crate::mirror::{
     Disk, FileFacts, Files, LockState, Owner, Reader, Remedy, RetryStatus, SCHEMA_VERSION,
@@ -102,6 +102,7 @@ fn with(fixture: &Fixture) -> Facts {
         },
         schedule: Some(schedule()),
         key: KeyFacts::InFile(file("/etc/api-key", 0o600), KeyFile::Configured),
+        http: HttpFacts::Off,
         mirror: Some(MirrorFacts {
             path: PathBuf::from("/lib/m.db"),
             files: files(),
@@ -226,7 +227,18 @@ fn configuration_and_key() {
             |facts| facts.key = KeyFacts::InEnvironment("X".to_owned()),
             &[],
         ),
+        (|facts| facts.http = HttpFacts::Unclear, &["http skipped"]),
+        (
+            |facts| facts.http = HttpFacts::On(listen(), Err("there is none".to_owned())),
+            &["http warn"],
+        ),
+        (|facts| facts.http = HttpFacts::On(listen(), Ok(true)), &[]),
+        (|facts| facts.http = HttpFacts::On(listen(), Ok(false)), &[]),
     ]);
+}
+
+fn listen() -> Listen {
+    Listen::parse("127.0.0.1:9480").unwrap()
 }
 
 #[test]
