@@ -162,6 +162,27 @@ check "a mirror that is locked: exit 75" "until_ 10 '[ \$(property ExecMainStatu
 pkill -P $lock
 check "tried again until it is free" "until_ 20 is_running"
 
+section "the HTTP endpoint"
+socket=/run/customer-mirror/http.sock
+until_ 20 idle
+configure
+printf '[http]\nlisten = "unix:%s"\n' $socket >>/etc/customer-mirror/config.toml
+systemctl restart $unit
+check "health and readiness over the socket, which is for owner and group" "http $socket /healthz | grep ok && http $socket /readyz | grep '^200' && [ \$(stat -c %a $socket) = 660 ] && [ \$(stat -c %a /run/customer-mirror/) = 750 ]"
+check "the same status as the command's" "http $socket /api/status | grep '\"live\": 30000' || http $socket /api/status"
+check "its threads let the passes go first" "ps -L -o comm=,ni= -p \$(pid) | grep -E '^http +10\$' && ps -L -o comm=,ni= -p \$(pid) | grep -E '^customer-mirror +0\$'"
+systemctl stop $unit
+check "the socket goes with the service" "[ ! -e $socket ]"
+configure
+printf '[http]\nlisten = "127.0.0.1:9480"\n' >>/etc/customer-mirror/config.toml
+put_key a-token-of-the-lab-0123456789 /etc/customer-mirror/http-token
+drop_in $unit LoadCredential=http-token:/etc/customer-mirror/http-token
+systemctl start $unit
+check "a token as a credential: who doesn't know it gets nothing" "http 9480 / | grep '^401' && http 9480 /readyz a-token-of-the-lab-0123456789 | grep '^200'"
+no_drop_in $unit
+configure
+systemctl restart $unit
+
 section "the timer"
 until_ 20 idle
 systemctl stop $unit

@@ -109,6 +109,18 @@ max_delay = "200ms"
 cron = "${cron:-0 0 1 1 *}"
 TOML
 }
+# http ADDRESS PATH [TOKEN]: an answer of the endpoint, status first; ADDRESS is a port, or a socket's path.
+http() {
+  python3 -c 'import http.client, socket, sys
+address, path, *token = sys.argv[1:]
+connection = http.client.HTTPConnection("127.0.0.1", int(address) if address.isdigit() else 80, timeout=5)
+if not address.isdigit():
+    connection.sock = socket.socket(socket.AF_UNIX)
+    connection.sock.connect(address)
+connection.request("GET", path, headers={"Authorization": "Bearer " + token[0]} if token else {})
+answer = connection.getresponse()
+print(answer.status, answer.read().decode())' "$@"
+}
 put_key() { printf '%s\n' "$1" | install -m 600 /dev/stdin "${2:-/etc/customer-mirror/api-key}"; }
 drop_in() { # UNIT LINES: for [Service], until the machine ends
   mkdir -p "/run/systemd/system/$1.d"
