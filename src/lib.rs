@@ -7,6 +7,7 @@ pub mod daemon;
 pub mod decode;
 #[cfg(test)]
 mod fixture;
+mod harmless;
 pub mod http;
 mod human;
 pub mod json;

@@ -3,21 +3,22 @@
 mod cell;
 mod csv;
 mod excel;
-mod harmless;
 mod rows;
 mod sheet;
 mod table;
+mod width;
 
 use std::io::{IsTerminal, Write};
 
 use anstyle::Style;
 
+pub(super) use crate::harmless::{harmless, harmless_json};
 pub(super) use crate::human::{ago, bytes, count, moment, plural, span};
 pub(super) use cell::{Cell, one_line};
 pub(super) use csv::{CsvRows, Dialect};
-pub(super) use harmless::{cut, harmless, harmless_json, width_of, wrap};
 pub(super) use rows::RowWriter;
 pub(super) use sheet::Sheet;
+pub(super) use width::{cut, width_of, wrap};
 
 use super::{Context, Failure};
 use crate::telemetry::stderr_is_journal;
@@ -50,7 +51,7 @@ fn wrapped(message: &str, width: Option<usize>) -> String {
         if line.starts_with(' ') {
             vec![line]
         } else {
-            harmless::wrap(line, width)
+            wrap(line, width)
         }
     });
     lines.collect::<Vec<_>>().join("\n")

@@ -10,6 +10,7 @@ mod answer;
 mod gate;
 pub(crate) mod health;
 mod pace;
+mod pages;
 mod readers;
 mod routes;
 mod server;

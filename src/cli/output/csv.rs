@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use super::Screen;
 use super::cell::Cell;
 use super::excel;
-use super::harmless::harmless;
+use crate::harmless::harmless;
 
 /// How CSV is written.
 #[derive(Debug, Clone, Copy)]

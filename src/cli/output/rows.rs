@@ -5,9 +5,9 @@ use std::io::{self, Write};
 
 use super::cell::{Cell, json_string};
 use super::csv::{CsvRows, Dialect};
-use super::harmless::harmless_json;
 use super::table::TableRows;
 use super::{Format, Screen};
+use crate::harmless::harmless_json;
 
 /// Prints rows in one of the formats. [`RowWriter::finish`] ends it; without that, the last rows may be missing.
 #[derive(Debug)]

@@ -3,7 +3,8 @@
 use anstyle::Style;
 
 use super::Screen;
-use super::harmless::{cut, harmless, width_of, wrap};
+use super::width::{cut, width_of, wrap};
+use crate::harmless::harmless;
 
 const INDENT: usize = 2;
 

@@ -9,7 +9,8 @@ use comfy_table::{
 
 use super::Screen;
 use super::cell::Cell;
-use super::harmless::{cut, harmless, width_of};
+use super::width::{cut, width_of};
+use crate::harmless::harmless;
 
 /// Rows that are measured together; the next ones get a header of their own.
 const BATCH_ROWS: usize = 1000;

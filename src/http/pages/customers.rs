@@ -1,0 +1,368 @@
+//! Looking for customers, and looking through them.
+
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::frame::Frame;
+use super::paths::with_query;
+use super::people::{self, People};
+use crate::harmless::harmless;
+use crate::human::{count, plural};
+use crate::mirror::{BrowsePosition, Browsed, CustomerFilter, CustomerStanding, Hits};
+use crate::model::Timestamp;
+use crate::when;
+
+/// What may be typed into a field of the form.
+const FIELD_CHARACTERS_MAX: usize = 200;
+
+/// The form as it was filled in. The query of `/customers` deserialises into it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct CustomersForm {
+    /// What is searched for; empty to look through all.
+    pub(crate) q: String,
+    /// Only customers of this type.
+    #[serde(rename = "type")]
+    pub(crate) customer_type: String,
+    /// Only customers of this country.
+    pub(crate) country: String,
+    /// Only customers that changed since, as a person writes a time.
+    pub(crate) since: String,
+    /// `live`, `deleted` or `any`; anything else is `live`.
+    pub(crate) standing: String,
+}
+
+/// What can't be understood of a form.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Misunderstood {
+    /// Why the time can't be read.
+    pub(crate) since: Option<String>,
+}
+
+impl CustomersForm {
+    /// Who is meant.
+    ///
+    /// # Errors
+    /// What can't be understood; it goes back to the page.
+    pub(crate) fn filter(&self) -> Result<CustomerFilter, Misunderstood> {
+        let text = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+        let changed_since = match text(&self.since) {
+            None => None,
+            Some(time) => Some(when::parse(&time).map_err(|expected| Misunderstood {
+                since: Some(expected),
+            })?),
+        };
+        Ok(CustomerFilter {
+            customer_type: text(&self.customer_type),
+            country: text(&self.country),
+            changed_since,
+            standing: self.standing(),
+        })
+    }
+
+    fn standing(&self) -> CustomerStanding {
+        match self.standing.as_str() {
+            "deleted" => CustomerStanding::Deleted,
+            "any" => CustomerStanding::Any,
+            _ => CustomerStanding::Live,
+        }
+    }
+
+    /// The address that shows this form filled in, and more.
+    fn address(&self, more: &[(&str, &str)]) -> String {
+        let mut pairs = vec![
+            ("q", self.q.as_str()),
+            ("type", &self.customer_type),
+            ("country", &self.country),
+            ("since", &self.since),
+            ("standing", &self.standing),
+        ];
+        pairs.extend(more);
+        with_query("/customers", &pairs)
+    }
+
+    /// Whether it excludes anybody that is live.
+    fn is_narrowed(&self) -> bool {
+        [&self.customer_type, &self.country, &self.since]
+            .iter()
+            .any(|field| !field.trim().is_empty())
+    }
+}
+
+/// What the page of customers shows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CustomersView<'a> {
+    /// The form as it was filled in.
+    pub(crate) form: &'a CustomersForm,
+    /// Who was found.
+    pub(crate) found: Found<'a>,
+    /// The time.
+    pub(crate) now: Timestamp,
+}
+
+/// Who was found.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Found<'a> {
+    /// Nobody was looked for: the form can't be understood.
+    Misunderstood(&'a Misunderstood),
+    /// Nobody was looked for: there is no letter and no digit in the question.
+    NothingAsked,
+    /// Those who answer the question.
+    Answers {
+        /// The hits of this page; `more` says that there are more behind it.
+        hits: &'a Hits,
+        /// Its number, from 1.
+        page: usize,
+        /// How many hits a page has at most.
+        page_size: usize,
+        /// How many hits can be looked through in all. If a page ends there and there are more, the search has to be narrowed.
+        hits_max: usize,
+        /// No live customer answers, but a deleted one does.
+        is_known_deleted: bool,
+    },
+    /// Those who are listed.
+    Listed {
+        /// They.
+        browsed: &'a Browsed,
+        /// Behind whom the list goes on; `None` at its beginning.
+        after: Option<&'a BrowsePosition>,
+    },
+}
+
+/// The page of customers.
+pub(crate) fn customers(view: &CustomersView<'_>) -> String {
+    let question = view.form.q.trim();
+    let content = html! {
+        h1 { "Customers" }
+        (form(view))
+        section #results aria-labelledby="results-title" {
+            (results(view))
+        }
+    };
+    let title = if question.is_empty() {
+        "Customers".to_owned()
+    } else {
+        format!("{question}, customers")
+    };
+    Frame {
+        title: &title,
+        place: "/customers",
+        live: None,
+    }
+    .around(&content)
+}
+
+fn form(view: &CustomersView<'_>) -> Markup {
+    let form = view.form;
+    let problem = match view.found {
+        Found::Misunderstood(misunderstood) => misunderstood.since.as_deref(),
+        _ => None,
+    };
+    html! {
+        form #search .search method="get" action="/customers" role="search" {
+            div.field.question {
+                label for="q" { "Name, e-mail, phone number, ID or address" }
+                input #q name="q" type="search" value=(form.q) maxlength=(FIELD_CHARACTERS_MAX) autocomplete="off" spellcheck="false"
+                    dir="auto";
+            }
+            div.field {
+                label for="type" { "Type" }
+                input #type name="type" value=(form.customer_type) list="types" maxlength=(FIELD_CHARACTERS_MAX) autocomplete="off"
+                    spellcheck="false";
+                datalist #types { option value="CONSUMER" {} option value="BUSINESS" {} }
+            }
+            div.field {
+                label for="country" { "Country" }
+                input #country name="country" value=(form.country) maxlength=(FIELD_CHARACTERS_MAX) autocomplete="off" spellcheck="false"
+                    aria-describedby="country-hint";
+                p.hint #country-hint { "as in the billing address, like SE" }
+            }
+            div.field {
+                label for="since" { "Changed since" }
+                input #since name="since" value=(form.since) maxlength=(FIELD_CHARACTERS_MAX) autocomplete="off" spellcheck="false"
+                    aria-invalid=[problem.map(|_| "true")]
+                    aria-describedby=(if problem.is_some() { "since-problem since-hint" } else { "since-hint" });
+                @if let Some(problem) = problem {
+                    p.problem #since-problem { "Not understood: " (harmless(problem)) "." }
+                }
+                p.hint #since-hint { "2h, 7d, 2026-01-31, or a whole time" }
+            }
+            (standings(form.standing()))
+            div.buttons {
+                button type="submit" { "Search" }
+                a href="/customers" { "Clear" }
+            }
+        }
+    }
+}
+
+fn standings(chosen: CustomerStanding) -> Markup {
+    let choices = [
+        ("live", "Live", CustomerStanding::Live),
+        ("deleted", "Deleted", CustomerStanding::Deleted),
+        ("any", "Both", CustomerStanding::Any),
+    ];
+    html! {
+        div.field {
+            label for="standing" { "Standing" }
+            select #standing name="standing" {
+                @for (value, name, standing) in choices {
+                    option value=(value) selected[standing == chosen] { (name) }
+                }
+            }
+        }
+    }
+}
+
+fn results(view: &CustomersView<'_>) -> Markup {
+    let title = |words: &str| html! { h2 #results-title { (words) } };
+    match view.found {
+        Found::Misunderstood(_) => html! {
+            (title("Nobody was looked for"))
+            p { "One of the fields was not understood; beside it is what would be." }
+        },
+        Found::NothingAsked => html! {
+            (title("Nobody was looked for"))
+            p { "There is no letter and no digit in the question. Part of a name, an address, a number or an ID will do." }
+        },
+        Found::Answers {
+            hits,
+            page,
+            page_size,
+            hits_max,
+            is_known_deleted,
+        } => {
+            if hits.hits.is_empty() {
+                return no_answer(view.form, page, is_known_deleted);
+            }
+            let before = page.saturating_sub(1).saturating_mul(page_size);
+            let last = before.saturating_add(hits.hits.len());
+            let words = if page <= 1 && !hits.more {
+                plural(last as i64, "customer", "customers")
+            } else {
+                format!(
+                    "Customers {} to {}{}",
+                    count(before as i64 + 1),
+                    count(last as i64),
+                    if hits.more { " of more" } else { "" }
+                )
+            };
+            html! {
+                (title(&words))
+                (people::render(&People::hits("hits", "Customers that were found, the best answers first", &hits.hits, view.now)))
+                (answers_paging(view.form, page, hits.more, last >= hits_max, hits_max))
+            }
+        }
+        Found::Listed { browsed, after } => listed(view, browsed, after),
+    }
+}
+
+fn no_answer(form: &CustomersForm, page: usize, is_known_deleted: bool) -> Markup {
+    let everybody = CustomersForm {
+        standing: "any".to_owned(),
+        ..form.clone()
+    };
+    let anywhere = CustomersForm {
+        q: form.q.clone(),
+        standing: form.standing.clone(),
+        ..CustomersForm::default()
+    };
+    html! {
+        h2 #results-title { "No customer found" }
+        @if page > 1 {
+            p { "There are no more than the pages before this one have. " a href=(form.address(&[])) { "The first page" } }
+        } @else if is_known_deleted {
+            p { "No live customer matches, but a deleted one does. " a #with-deleted href=(everybody.address(&[])) { "Search the deleted, too" } }
+        } @else {
+            p { "No customer matches “" bdi { (harmless(form.q.trim())) } "”. What may help:" }
+            ul {
+                li { "fewer words, or only the beginning of one: names and addresses are found by their words, or the first three letters of them" }
+                li { "any three characters in a row of an e-mail address, a number or an ID; case, diacritics and separators make no difference" }
+                @if form.is_narrowed() {
+                    li { a #without-filters href=(anywhere.address(&[])) { "the same search without type, country and time" } }
+                }
+                @if form.standing() != CustomerStanding::Any {
+                    li { a #with-deleted href=(everybody.address(&[])) { "the same search among live and deleted customers" } }
+                }
+            }
+        }
+    }
+}
+
+fn answers_paging(
+    form: &CustomersForm,
+    page: usize,
+    more: bool,
+    is_last: bool,
+    hits_max: usize,
+) -> Markup {
+    let previous = page.saturating_sub(1).to_string();
+    let next = page.saturating_add(1).to_string();
+    html! {
+        @if more && is_last {
+            p #narrow { "More than " (count(hits_max as i64)) " match: narrow the search to see the others." }
+        }
+        @if page > 1 || (more && !is_last) {
+            nav.paging aria-label="Pages of results" {
+                @if page == 2 { a rel="prev" href=(form.address(&[])) { "← Previous" } }
+                @if page > 2 { a rel="prev" href=(form.address(&[("page", &previous)])) { "← Previous" } }
+                span { "Page " (count(page as i64)) }
+                @if more && !is_last { a #next-page rel="next" href=(form.address(&[("page", &next)])) { "Next →" } }
+            }
+        }
+    }
+}
+
+fn listed(view: &CustomersView<'_>, browsed: &Browsed, after: Option<&BrowsePosition>) -> Markup {
+    let form = view.form;
+    let next = browsed.next.as_ref().map(|next| {
+        let row = next.row_id.to_string();
+        form.address(&[("after_at", &next.at), ("after_row", &row)])
+    });
+    let is_empty = browsed.customers.is_empty();
+    html! {
+        h2 #results-title {
+            @if is_empty && next.is_none() && after.is_none() { "No customer here" }
+            @else if is_empty { "None more so far" }
+            @else if after.is_some() { "Further customers" }
+            @else { "Customers, the latest change first" }
+        }
+        @if is_empty && next.is_none() {
+            @if after.is_some() {
+                p { "That was the last of them." }
+            } @else if form.is_narrowed() {
+                p { "No " (kind(form)) " customer is like this. " a #without-filters href="/customers" { "Look through all of them" } }
+            } @else {
+                p { "The mirror has no " (kind(form)) " customer." }
+            }
+        }
+        (people::render(&People::lines("listed", "Customers, the one that changed last first", &browsed.customers, view.now)))
+        @if let Some(looked_at) = browsed.cut_short_after {
+            p #cut-short {
+                "Looked at " (plural(looked_at.min(i64::MAX as u64) as i64, "customer", "customers")) ", "
+                @if is_empty { "none like this so far." } @else { "no more like this so far." }
+            }
+        }
+        @if after.is_some() || next.is_some() {
+            nav.paging aria-label="Pages of customers" {
+                @if after.is_some() { a href=(form.address(&[])) { "⇤ To the latest" } }
+                @if let Some(next) = next {
+                    a #next-page rel="next" href=(next) {
+                        @if browsed.cut_short_after.is_some() { "Look further →" } @else { "Next →" }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn kind(form: &CustomersForm) -> &'static str {
+    match form.standing() {
+        CustomerStanding::Live => "live",
+        CustomerStanding::Deleted => "deleted",
+        CustomerStanding::Any => "live or deleted",
+    }
+}
+
+#[cfg(test)]
+mod tests;
