@@ -10,6 +10,7 @@ mod fixture;
 pub mod http;
 mod human;
 pub mod json;
+pub mod meters;
 pub mod mirror;
 pub mod model;
 pub mod pass;
