@@ -1,8 +1,9 @@
 //! What this process has done, counted: for the one who watches it from afar, and wants rates and not only a state.
 //!
 //! The state of the mirror is in the mirror, and is read from there. These counters begin at 0 with the process, which is what a
-//! counter of Prometheus does. They are atomics, touched a few times a page and never for a record, and whoever reads them holds
-//! nobody up. Every series that is known beforehand is there from the start, so that the first event counts as an increase.
+//! counter of Prometheus does. They are atomics, touched a few times a page and never for a record; a histogram has a lock, held
+//! for as long as its dozen numbers are written or read. So nobody who looks slows a pass down. Every series that is known
+//! beforehand is there from the start, so that the first event counts as an increase.
 //!
 //! Labels are words of closed lists. A text of the server's can't become one.
 
@@ -13,11 +14,10 @@ use std::time::Duration;
 
 use prometheus_client::encoding::text::encode_registry;
 use prometheus_client::encoding::{EncodeMetric, MetricEncoder};
-use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::{MetricType, TypedMetric};
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::decode::DRIFT_POINTERS;
@@ -83,35 +83,59 @@ fn results(commit: &PageCommit) -> [(&'static str, i64); 5] {
     ]
 }
 
-/// One counter for each word of a closed list, which is the value of one label.
+/// One metric for each word of a closed list, which is the value of one label. Shown in the list's order.
 #[derive(Debug, Clone)]
-struct Tally<C> {
+pub(crate) struct Labelled<M> {
     label: &'static str,
-    counters: Family<[(&'static str, &'static str); 1], C>,
+    metrics: Vec<(&'static str, M)>,
 }
 
-impl<C: Clone + Default> Tally<C> {
+impl<M> Labelled<M> {
+    pub(crate) fn of(
+        label: &'static str,
+        metrics: impl IntoIterator<Item = (&'static str, M)>,
+    ) -> Self {
+        Self {
+            label,
+            metrics: metrics.into_iter().collect(),
+        }
+    }
+
+    /// The metric of a word, if that is on the list.
+    fn get(&self, word: &str) -> Option<&M> {
+        let mut metrics = self.metrics.iter();
+        metrics.find_map(|(known, metric)| (*known == word).then_some(metric))
+    }
+}
+
+impl<M: Default> Labelled<M> {
     fn new(label: &'static str, words: impl IntoIterator<Item = &'static str>) -> Self {
-        let counters = Family::<_, C>::default();
-        for word in words {
-            drop(counters.get_or_create_owned(&[(label, word)]));
-        }
-        Self { label, counters }
+        Self::of(label, words.into_iter().map(|word| (word, M::default())))
     }
+}
 
-    /// Counts under a word; under one that isn't on the list, nothing.
-    fn count(&self, word: &'static str, count: impl FnOnce(&C)) {
-        if let Some(counter) = self.counters.get(&[(self.label, word)]) {
-            count(&counter);
+impl Labelled<Counter> {
+    fn add(&self, word: &str, count: u64) {
+        if let Some(counter) = self.get(word) {
+            counter.inc_by(count);
         }
     }
 }
 
-impl Tally<Counter> {
-    fn add(&self, word: &'static str, count: u64) {
-        self.count(word, |counter| {
-            counter.inc_by(count);
-        });
+impl<M: EncodeMetric + TypedMetric> EncodeMetric for Labelled<M> {
+    fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
+        for (word, metric) in &self.metrics {
+            metric.encode(encoder.encode_family(&[(self.label, *word)])?)?;
+        }
+        Ok(())
+    }
+
+    fn metric_type(&self) -> MetricType {
+        M::TYPE
+    }
+
+    fn is_empty(&self) -> bool {
+        self.metrics.is_empty()
     }
 }
 
@@ -136,18 +160,18 @@ impl EncodeMetric for OnceKnown {
 #[derive(Debug)]
 struct Counters {
     registry: Registry,
-    passes: Tally<Counter>,
+    passes: Labelled<Counter>,
     passes_under_way: Gauge,
     pages: Counter,
     page_bytes: Counter,
     page_size: OnceKnown,
-    records: Tally<Counter>,
+    records: Labelled<Counter>,
     deletions: Counter,
-    drift: Tally<Counter>,
-    requests: Tally<Counter>,
+    drift: Labelled<Counter>,
+    requests: Labelled<Counter>,
     request_seconds: Histogram,
-    retries: Tally<Counter>,
-    wait_seconds: Tally<Counter<f64, AtomicU64>>,
+    retries: Labelled<Counter>,
+    wait_seconds: Labelled<Counter<f64, AtomicU64>>,
     commit_seconds: Histogram,
 }
 
@@ -157,21 +181,21 @@ impl Default for Counters {
         let failures = endings().filter(|word| *word != Ending::Ok.as_str());
         let mut counters = Self {
             registry: Registry::with_prefix(PREFIX),
-            passes: Tally::new("end", PassEnd::ALL.iter().map(|end| end.as_str())),
+            passes: Labelled::new("end", PassEnd::ALL.iter().map(|end| end.as_str())),
             passes_under_way: Gauge::default(),
             pages: Counter::default(),
             page_bytes: Counter::default(),
             page_size: OnceKnown::default(),
-            records: Tally::new(
+            records: Labelled::new(
                 "result",
                 results(&PageCommit::default()).map(|(word, _)| word),
             ),
             deletions: Counter::default(),
-            drift: Tally::new("field", DRIFT_POINTERS.iter().map(String::as_str)),
-            requests: Tally::new("outcome", endings()),
+            drift: Labelled::new("field", DRIFT_POINTERS.iter().map(String::as_str)),
+            requests: Labelled::new("outcome", endings()),
             request_seconds: Histogram::new(REQUEST_SECONDS),
-            retries: Tally::new("reason", failures),
-            wait_seconds: Tally::new("reason", WaitReason::ALL.iter().map(|it| it.as_str())),
+            retries: Labelled::new("reason", failures),
+            wait_seconds: Labelled::new("reason", WaitReason::ALL.iter().map(|it| it.as_str())),
             commit_seconds: Histogram::new(COMMIT_SECONDS),
         };
         counters.register();
@@ -191,7 +215,7 @@ impl Counters {
         registry.register(
             "passes",
             "Passes of this process by how they ended; one that goes on later counts each time",
-            self.passes.counters.clone(),
+            self.passes.clone(),
         );
         registry.register(
             "pass_under_way",
@@ -213,7 +237,7 @@ impl Counters {
         registry.register(
             "records",
             "Records of committed pages by what became of them",
-            self.records.counters.clone(),
+            self.records.clone(),
         );
         registry.register(
             "deletions",
@@ -223,7 +247,7 @@ impl Counters {
         registry.register(
             "drift_records",
             "New and changed records with a value of an undocumented type, by the field's JSON pointer",
-            self.drift.counters.clone(),
+            self.drift.clone(),
         );
         registry.register_with_unit(
             "commit_duration",
@@ -237,7 +261,7 @@ impl Counters {
         registry.register(
             "requests",
             "Requests to the API by how they ended",
-            self.requests.counters.clone(),
+            self.requests.clone(),
         );
         registry.register_with_unit(
             "request_duration",
@@ -248,13 +272,13 @@ impl Counters {
         registry.register(
             "retries",
             "Requests that repeat a failed one, by how that ended",
-            self.retries.counters.clone(),
+            self.retries.clone(),
         );
         registry.register_with_unit(
             "wait",
             "Time waited before requests, by who wanted it: the server, our backoff, api.max_requests_per_second",
             Unit::Seconds,
-            self.wait_seconds.counters.clone(),
+            self.wait_seconds.clone(),
         );
     }
 }
@@ -278,6 +302,11 @@ impl Meters {
         encode_registry(text, &self.0.registry)
     }
 
+    /// All of them, for whoever writes them in another form.
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.0.registry
+    }
+
     /// Counts what a source does.
     pub(crate) fn hear(&self, activity: &Activity) {
         let counters = &self.0;
@@ -296,9 +325,9 @@ impl Meters {
             // It counts when it is over: it may be cut short.
             Activity::Wait { .. } => {}
             Activity::Waited { reason, took } => {
-                counters.wait_seconds.count(reason.as_str(), |seconds| {
+                if let Some(seconds) = counters.wait_seconds.get(reason.as_str()) {
                     seconds.inc_by(took.as_secs_f64());
-                });
+                }
             }
         }
     }
@@ -312,9 +341,7 @@ impl Meters {
             counters.records.add(result, records.unsigned_abs());
         }
         for (pointer, records) in &commit.drift {
-            if let Some(pointer) = DRIFT_POINTERS.get(pointer) {
-                counters.drift.add(pointer, *records);
-            }
+            counters.drift.add(pointer, *records);
         }
         counters.commit_seconds.observe(took.as_secs_f64());
     }
