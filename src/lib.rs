@@ -11,6 +11,7 @@ mod harmless;
 pub mod http;
 mod human;
 pub mod json;
+pub mod meters;
 pub mod mirror;
 pub mod model;
 pub mod pass;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use crate::meters::Meters;
 use crate::model::{Holdings, Timestamp, Wait};
 
 /// What is being done.
@@ -67,6 +68,7 @@ pub struct Progress {
 pub struct Publisher {
     sender: watch::Sender<Progress>,
     beat_interval: Option<Duration>,
+    meters: Meters,
 }
 
 impl Publisher {
@@ -81,8 +83,14 @@ impl Publisher {
         let publisher = Self {
             sender,
             beat_interval,
+            meters: Meters::default(),
         };
         (publisher, receiver)
+    }
+
+    /// What was done so far, counted: by every clone of this publisher, for as long as there is one.
+    pub fn meters(&self) -> &Meters {
+        &self.meters
     }
 
     pub(crate) fn update(&self, change: impl FnOnce(&mut Progress)) {

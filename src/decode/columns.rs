@@ -1,5 +1,8 @@
 //! The one list of what goes from a record into which column of `customers`.
 
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
 /// A column of `customers` that is filled from the record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Column {
@@ -114,3 +117,52 @@ pub const COLUMNS: [Column; 39] = [
 /// Where older servers put the contact person's id; taken where [`COLUMNS`]' own place is empty.
 pub(super) const OLDER_CONTACT_PERSON: Column =
     text("contact_person_user_id", &["contactPersonUserId"]);
+
+const USERS: [&str; 5] = [
+    "/users",
+    "/users/*",
+    "/users/*/userId",
+    "/users/*/name",
+    "/users/*/role",
+];
+
+/// The JSON pointers that can drift. There are no others, whatever a server sends.
+pub static DRIFT_POINTERS: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
+    // A customerId that isn't text makes no customer.
+    let optional = COLUMNS.iter().filter(|column| column.name != "customer_id");
+    let members = optional.chain([&OLDER_CONTACT_PERSON]).flat_map(|column| {
+        (1..=column.path.len()).map(|depth| format!("/{}", column.path[..depth].join("/")))
+    });
+    members.chain(USERS.map(str::to_owned)).collect()
+});
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode;
+
+    /// A record with a number at this pointer, which no documented field is.
+    fn with_number_at(pointer: &str) -> String {
+        let mut value = "1".to_owned();
+        for key in pointer.split('/').skip(1).collect::<Vec<_>>().iter().rev() {
+            value = match *key {
+                "*" => format!("[{value}]"),
+                "name" | "role" if pointer.starts_with("/users/*/") => {
+                    format!("{{\"userId\": \"u\", \"{key}\": {value}}}")
+                }
+                _ => format!("{{\"{key}\": {value}}}"),
+            };
+        }
+        format!("{{\"customerId\": \"c\", {}", &value[1..])
+    }
+
+    #[test]
+    fn what_can_drift_does_and_is_named_so() {
+        assert!(DRIFT_POINTERS.len() > COLUMNS.len());
+        for pointer in DRIFT_POINTERS.iter() {
+            let raw = with_number_at(pointer);
+            let drift = decode::customer(&raw).unwrap().drift;
+            assert_eq!(drift, [pointer.as_str()], "{raw}");
+        }
+    }
+}

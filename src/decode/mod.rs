@@ -10,6 +10,6 @@ mod columns;
 mod customer;
 mod page;
 
-pub use columns::{COLUMNS, Column, Kind};
+pub use columns::{COLUMNS, Column, DRIFT_POINTERS, Kind};
 pub use customer::{Customer, User, Value, customer};
 pub use page::{MalformedPage, page};

@@ -9,6 +9,8 @@
 mod answer;
 mod gate;
 pub(crate) mod health;
+#[expect(dead_code, reason = "wired next")]
+mod metrics;
 mod pace;
 mod pages;
 mod readers;

@@ -97,7 +97,10 @@ async fn first_page<S: PageSource>(
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), Walk> {
     let bound = Bound::default();
-    let on_activity = |activity: Activity| bound.begin(&activity);
+    let on_activity = |activity: Activity| {
+        desk.publisher.meters().hear(&activity);
+        bound.begin(&activity);
+    };
     let fetch = source.fetch(None, &on_activity);
     let fetched = tokio::select! {
         fetched = desk.publisher.during(fetch, || bound.holds()) => fetched,

@@ -105,7 +105,11 @@ impl Default for Bound {
 
 impl Bound {
     pub(super) fn begin(&self, activity: &Activity) {
-        let (Activity::Request { bound } | Activity::Wait { delay: bound, .. }) = activity;
+        let (Activity::Request { bound, .. } | Activity::Wait { delay: bound, .. }) = activity
+        else {
+            // What has ended is followed by the next step at once, or by none.
+            return;
+        };
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now() + *bound + SLACK;
     }
 

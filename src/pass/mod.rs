@@ -23,6 +23,7 @@ use walk::{Walk, Walker};
 
 use crate::clock::Clock;
 use crate::config::{Changes, Deletions};
+use crate::meters::PassEnd;
 use crate::mirror::{CleanUp, MirrorError};
 use crate::model::{PassReport, PassState};
 use crate::plan;
@@ -137,7 +138,46 @@ pub async fn run<S: PageSource>(
     publisher: &Publisher,
     stop: watch::Receiver<bool>,
 ) -> Result<Outcome, PassError> {
-    let desk = Desk::new(mirror, publisher, &rules.clock);
+    let _under_way = publisher.meters().pass_begins();
+    let result = walk_once(
+        source,
+        &Desk::new(mirror, publisher, &rules.clock),
+        rules,
+        stop,
+    )
+    .await;
+    if let Ok(Outcome {
+        report,
+        end: End::Complete { .. },
+    }) = &result
+    {
+        publisher.meters().deleted(report.deleted.unsigned_abs());
+    }
+    publisher.meters().pass_ended(end_as_counted(&result));
+    result
+}
+
+fn end_as_counted(result: &Result<Outcome, PassError>) -> PassEnd {
+    match result.as_ref().map(|outcome| &outcome.end) {
+        Ok(End::Complete { .. }) => PassEnd::Complete,
+        Ok(End::Interrupted) => PassEnd::Interrupted,
+        Ok(End::SourceFailed(error)) => match error.kind {
+            FailureKind::Unavailable => PassEnd::Unavailable,
+            FailureKind::AuthRefused => PassEnd::AuthRefused,
+            FailureKind::CursorRejected => PassEnd::CursorRejected,
+            FailureKind::Protocol => PassEnd::Protocol,
+        },
+        Ok(End::Endless(_) | End::Unproven(_)) => PassEnd::Protocol,
+        Err(_) => PassEnd::MirrorFailed,
+    }
+}
+
+async fn walk_once<S: PageSource>(
+    source: &mut S,
+    desk: &Desk<'_>,
+    rules: &Rules,
+    stop: watch::Receiver<bool>,
+) -> Result<Outcome, PassError> {
     let now = desk.now();
     if let Some(until) = desk
         .with(move |mirror| mirror.requests_not_before(now))
@@ -148,10 +188,10 @@ pub async fn run<S: PageSource>(
     let Beginning {
         mut checkpoint,
         mut ended,
-    } = begin::begin_or_resume(source, &desk, rules.resume, stop.clone()).await?;
+    } = begin::begin_or_resume(source, desk, rules.resume, stop.clone()).await?;
     let mut walker = Walker {
         source,
-        desk: &desk,
+        desk,
         stop: stop.clone(),
         drifted: BTreeSet::new(),
     };
@@ -163,26 +203,26 @@ pub async fn run<S: PageSource>(
             None => walker.walk(checkpoint).await?,
         };
         let end = match walk {
-            Walk::Ended => finish(&desk, pass_id, rules, stop.clone()).await?,
+            Walk::Ended => finish(desk, pass_id, rules, stop.clone()).await?,
             Walk::Stopped => {
                 desk.with(move |mirror| mirror.interrupt_pass(pass_id, "interrupted", 0))
                     .await?;
                 End::Interrupted
             }
             Walk::Endless(reason) => {
-                end_pass(&desk, pass_id, PassState::Failed, &reason).await?;
+                end_pass(desk, pass_id, PassState::Failed, &reason).await?;
                 End::Endless(reason)
             }
             Walk::Failed { error, cursor_age } if error.kind == FailureKind::CursorRejected => {
-                learn(&desk, cursor_age).await?;
+                learn(desk, cursor_age).await?;
                 if !rejected_before {
                     rejected_before = true;
                     warn!(pass.id = pass_id, error = %error, "cursor rejected: the pass is abandoned, a new one begins");
-                    end_pass(&desk, pass_id, PassState::Abandoned, &error.message).await?;
-                    checkpoint = begin::begin(&desk).await?;
+                    end_pass(desk, pass_id, PassState::Abandoned, &error.message).await?;
+                    checkpoint = begin::begin(desk).await?;
                     continue;
                 }
-                end_pass(&desk, pass_id, PassState::Failed, &error.message).await?;
+                end_pass(desk, pass_id, PassState::Failed, &error.message).await?;
                 End::SourceFailed(error)
             }
             Walk::Failed { error, .. } => {
@@ -198,7 +238,8 @@ pub async fn run<S: PageSource>(
                 End::SourceFailed(error)
             }
         };
-        publisher.update(|progress| progress.phase = Phase::Ended);
+        desk.publisher
+            .update(|progress| progress.phase = Phase::Ended);
         let report = desk.with(move |mirror| mirror.pass_report(pass_id)).await?;
         return Ok(Outcome { report, end });
     }
@@ -212,7 +253,11 @@ async fn end_pass(
 ) -> Result<(), PassError> {
     let (error, now) = (error.to_owned(), desk.now());
     desk.with(move |mirror| mirror.end_pass(pass_id, state, &error, now))
-        .await
+        .await?;
+    if state == PassState::Abandoned {
+        desk.publisher.meters().pass_ended(PassEnd::Abandoned);
+    }
+    Ok(())
 }
 
 async fn learn(desk: &Desk<'_>, age: Option<Duration>) -> Result<(), PassError> {

@@ -42,6 +42,7 @@ pub async fn preview<S: PageSource>(
     loop {
         publisher.update(|progress| progress.phase = Phase::Fetching);
         let on_activity = |activity| {
+            publisher.meters().hear(&activity);
             if let Activity::Wait { wait, .. } = activity {
                 publisher.update(|progress| progress.phase = Phase::Waiting(wait));
             }

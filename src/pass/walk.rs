@@ -124,7 +124,9 @@ impl<S: PageSource> Walker<'_, S> {
         let mut commit = arrived.map(|arrived| self.start_commit(pass_id, arrived));
         let mut vigil = self.desk.mirror.vigil();
         let (activities, mut heard) = mpsc::unbounded_channel();
+        let meters = self.desk.publisher.meters();
         let on_activity = |activity| {
+            meters.hear(&activity);
             // The receiver lives as long as the fetch.
             let _ = activities.send(activity);
         };
@@ -175,8 +177,15 @@ impl<S: PageSource> Walker<'_, S> {
             retries,
         } = fetched;
         let now = self.desk.now();
+        let meters = self.desk.publisher.meters().clone();
         self.desk.mirror.start(move |mirror| {
-            mirror.commit_page(pass_id, asked.as_ref(), &page, Cost { bytes, retries }, now)
+            let began = std::time::Instant::now();
+            let cost = Cost { bytes, retries };
+            let outcome = mirror.commit_page(pass_id, asked.as_ref(), &page, cost, now)?;
+            if let CommitOutcome::Committed(commit) = &outcome {
+                meters.committed(commit, bytes, began.elapsed());
+            }
+            Ok(outcome)
         })
     }
 }
@@ -253,10 +262,14 @@ fn report_commit(commit: &PageCommit) {
 
 /// Publishes what the source does; a wait that the server asked for is remembered, so that a restart obeys it too.
 async fn hear(desk: &Desk<'_>, activity: Activity) -> Result<(), PassError> {
-    let Activity::Wait { wait, .. } = activity else {
-        desk.publisher
-            .update(|progress| progress.phase = Phase::Fetching);
-        return Ok(());
+    let wait = match activity {
+        Activity::Wait { wait, .. } => wait,
+        Activity::Request { .. } => {
+            desk.publisher
+                .update(|progress| progress.phase = Phase::Fetching);
+            return Ok(());
+        }
+        Activity::Answered { .. } | Activity::Waited { .. } => return Ok(()),
     };
     let (until, asked_by_server) = (wait.until, wait.asked_by_server);
     desk.publisher.update(|progress| {

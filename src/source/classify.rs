@@ -1,5 +1,7 @@
 //! What became of a request, and what that means for the next one. Pure; every rule is here, with its reason.
 
+use super::Ending;
+
 /// What became of one request, as far as the next step depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
@@ -67,6 +69,22 @@ pub(super) fn classify(outcome: Outcome, has_cursor: bool) -> Class {
         Outcome::OverCap => Class::TooLarge,
         Outcome::Malformed => Class::Malformed,
         Outcome::Status { code, retry_after } => status(code, has_cursor, retry_after),
+    }
+}
+
+/// What an outcome is counted as.
+pub(super) fn ending(outcome: Outcome, has_cursor: bool) -> Ending {
+    match (classify(outcome, has_cursor), outcome) {
+        (Class::Throttled, _) => Ending::Throttled,
+        (Class::Malformed, _) => Ending::Malformed,
+        (Class::TooLarge, _) => Ending::TooLarge,
+        (Class::AuthRefused, _) => Ending::AuthRefused,
+        (Class::CursorRejected, _) => Ending::CursorRejected,
+        (Class::Redirect, _) => Ending::Redirect,
+        (_, Outcome::ConnectTimeout | Outcome::AnswerTimeout) => Ending::Timeout,
+        (_, Outcome::Status { code: ..500, .. }) => Ending::ClientError,
+        (_, Outcome::Status { .. }) => Ending::ServerError,
+        (Class::Transient(_) | Class::Permanent, _) => Ending::Transport,
     }
 }
 
@@ -157,6 +175,29 @@ mod tests {
             })
             .collect();
         assert_eq!(changed, [400, 404, 410, 422]);
+    }
+
+    #[rstest]
+    #[case(Outcome::Transport, Ending::Transport)]
+    #[case(Outcome::ConnectTimeout, Ending::Timeout)]
+    #[case(Outcome::AnswerTimeout, Ending::Timeout)]
+    #[case(Outcome::OverCap, Ending::TooLarge)]
+    #[case(Outcome::Malformed, Ending::Malformed)]
+    #[case::proxy(Outcome::Status { code: 204, retry_after: false }, Ending::Malformed)]
+    #[case(Outcome::Status { code: 302, retry_after: false }, Ending::Redirect)]
+    #[case(Outcome::Status { code: 403, retry_after: false }, Ending::AuthRefused)]
+    #[case::cursor(Outcome::Status { code: 410, retry_after: false }, Ending::CursorRejected)]
+    #[case(Outcome::Status { code: 408, retry_after: false }, Ending::ClientError)]
+    #[case(Outcome::Status { code: 418, retry_after: false }, Ending::ClientError)]
+    #[case(Outcome::Status { code: 413, retry_after: false }, Ending::TooLarge)]
+    #[case(Outcome::Status { code: 429, retry_after: false }, Ending::Throttled)]
+    #[case(Outcome::Status { code: 500, retry_after: false }, Ending::ServerError)]
+    #[case(Outcome::Status { code: 501, retry_after: false }, Ending::ServerError)]
+    #[case(Outcome::Status { code: 503, retry_after: true }, Ending::Throttled)]
+    #[case(Outcome::Status { code: 503, retry_after: false }, Ending::ServerError)]
+    #[case::no_status(Outcome::Status { code: 700, retry_after: false }, Ending::Malformed)]
+    fn what_it_is_counted_as(#[case] outcome: Outcome, #[case] expected: Ending) {
+        assert_eq!(ending(outcome, true), expected);
     }
 
     #[test]

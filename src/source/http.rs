@@ -11,11 +11,14 @@ use tokio::time::{Instant, sleep};
 use tracing::{debug, info, warn};
 
 use super::backoff::{interval, overruns, with_jitter};
+use super::classify::ending;
 use super::headers::{Asked, WAIT_MAX};
 use super::listing::{Answer, Failure, Listing};
 use super::page_size::AdaptivePageSize;
 use super::trial::{Trial, Verdict};
-use super::{Activity, FailureKind, Fetched, PageSource, SetupError, SourceError};
+use super::{
+    Activity, Ending, FailureKind, Fetched, PageSource, SetupError, SourceError, WaitReason,
+};
 use crate::config::{Api, ApiKey, Retry};
 use crate::model::{Cursor, PageSize, Timestamp, Wait, format_timestamp};
 
@@ -115,9 +118,12 @@ impl HttpSource {
         if !is_free && overruns(elapsed, needed, self.patience()) {
             return Err(self.exhausted(trial, &turn, elapsed, cursor));
         }
-        if let Some((wait, delay)) = self.wait(trial, &turn) {
+        if let Some((wait, delay, reason)) = self.wait(trial, &turn) {
+            let began = Instant::now();
             on_activity(Activity::Wait { wait, delay });
             sleep(delay).await;
+            let took = began.elapsed();
+            on_activity(Activity::Waited { reason, took });
         }
         self.hold = None;
         self.last_request = Some(Instant::now());
@@ -125,6 +131,8 @@ impl HttpSource {
         trial.limit = self.page_size();
         on_activity(Activity::Request {
             bound: self.listing.request_timeout,
+            limit: trial.limit,
+            repeats: trial.ending,
         });
         Ok(())
     }
@@ -146,25 +154,33 @@ impl HttpSource {
         }
     }
 
-    /// The wait to announce and its length; `None` if there is nothing to wait for.
-    fn wait(&self, trial: &Trial, turn: &Turn) -> Option<(Wait, Duration)> {
+    /// The wait to announce, its length, and who wants it; `None` if there is nothing to wait for.
+    fn wait(&self, trial: &Trial, turn: &Turn) -> Option<(Wait, Duration, WaitReason)> {
         let longest = turn.held.max(turn.own).max(turn.paced);
         if longest.is_zero() {
             return None;
         }
         let hold = self.hold.as_ref().filter(|_| turn.held == longest);
-        let (delay, reason) = match hold {
-            Some(hold) => (with_jitter(longest, fastrand::f64()), hold.reason.clone()),
-            None if turn.own == longest => (longest, trial.failure.clone()),
-            None => (longest, "api.max_requests_per_second".to_owned()),
+        let (delay, words, reason) = match hold {
+            Some(hold) => (
+                with_jitter(longest, fastrand::f64()),
+                hold.reason.clone(),
+                WaitReason::Server,
+            ),
+            None if turn.own == longest => (longest, trial.failure.clone(), WaitReason::Backoff),
+            None => (
+                longest,
+                "api.max_requests_per_second".to_owned(),
+                WaitReason::RateCap,
+            ),
         };
         let wait = Wait {
             until: later(Utc::now(), delay),
-            reason,
+            reason: words,
             asked_by_server: hold.is_some(),
             retry: trial.requests,
         };
-        Some((wait, delay))
+        Some((wait, delay, reason))
     }
 
     /// Takes a failure in: either the next turn can come, or that was it.
@@ -308,7 +324,16 @@ impl PageSource for HttpSource {
         loop {
             self.wait_for_turn(&mut trial, started, cursor, on_activity)
                 .await?;
-            match self.listing.request(cursor, trial.limit, Utc::now).await {
+            let began = Instant::now();
+            let result = self.listing.request(cursor, trial.limit, Utc::now).await;
+            on_activity(Activity::Answered {
+                ending: result.as_ref().map_or_else(
+                    |failure| ending(failure.outcome, cursor.is_some()),
+                    |_| Ending::Ok,
+                ),
+                took: began.elapsed(),
+            });
+            match result {
                 Ok(answer) => return Ok(self.take_answer(answer, &trial)),
                 Err(failure) => self.take_failure(failure, &mut trial, cursor)?,
             }

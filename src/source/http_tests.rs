@@ -12,7 +12,7 @@ use url::Url;
 use super::scripted_server::{ScriptedServer, Step, answer, gzip_of_repeated_spaces, page};
 use super::*;
 use crate::config::{Api, ApiKey, Parameters, Retry};
-use crate::model::PageSize;
+use crate::model::{PageSize, Wait};
 
 const KEY: &str = "s3cret/key";
 const MOMENT: Duration = Duration::from_millis(1);

@@ -3,6 +3,7 @@
 //! `http` is the retry loop, `visit` a single try for a person to look at, `listing` one request, `client` how it is sent. What they decide by is pure: `classify` and
 //! `trial` (what a failure leads to), `backoff`, `headers` (what the server says about waiting), `page_size`, `message`.
 
+mod activity;
 mod backoff;
 mod classify;
 mod client;
@@ -18,19 +19,20 @@ mod scripted_server;
 mod trial;
 mod visit;
 
+pub(crate) use activity::counted_as;
+pub use activity::{Activity, Ending, WaitReason};
 pub use client::SetupError;
 pub use http::HttpSource;
 pub use visit::{Head, Listed, Refusal, Trouble, Visit, visit};
 
-use std::time::Duration;
-
-use crate::model::{Cursor, Page, Timestamp, Wait};
+use crate::model::{Cursor, Page, Timestamp};
 
 /// A listing that is walked page by page.
 pub trait PageSource: Send {
     /// Fetches the page at `cursor` (the first page for `None`), retrying what is worth retrying.
     ///
-    /// `on_activity` hears of each request and each wait before it begins. Dropping the future cancels either.
+    /// `on_activity` hears of each request and each wait before it begins, and how it came out. Dropping the future cancels
+    /// either; then nothing came of it.
     fn fetch(
         &mut self,
         cursor: Option<&Cursor>,
@@ -39,23 +41,6 @@ pub trait PageSource: Send {
 
     /// Makes the next request wait until `at`: what the server asked for before a restart.
     fn hold_until(&mut self, at: Timestamp);
-}
-
-/// What a source does next, and how long that takes at most.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Activity {
-    /// A request.
-    Request {
-        /// Its timeout.
-        bound: Duration,
-    },
-    /// A wait.
-    Wait {
-        /// Until when, and why.
-        wait: Wait,
-        /// Its length.
-        delay: Duration,
-    },
 }
 
 /// A page and what it cost.

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::FailureKind;
 use super::backoff::Backoff;
-use super::classify::{Class, Outcome, Shrink, classify};
+use super::classify::{Class, Outcome, Shrink, classify, ending};
+use super::{Ending, FailureKind};
 use crate::config::Retry;
 use crate::model::PageSize;
 
@@ -22,6 +22,8 @@ pub(super) struct Trial {
     pub(super) limit: PageSize,
     /// Why the last one failed; empty if none did.
     pub(super) failure: String,
+    /// How it ended; `None` if none did.
+    pub(super) ending: Option<Ending>,
     malformed_answers: u32,
     /// 5xx in a row.
     server_errors: u32,
@@ -47,6 +49,7 @@ impl Trial {
             delay: Duration::ZERO,
             limit,
             failure: String::new(),
+            ending: None,
             malformed_answers: 0,
             server_errors: 0,
             backoff: Backoff::new(retry),
@@ -67,6 +70,7 @@ impl Trial {
         random: f64,
     ) -> Verdict {
         let class = classify(outcome, has_cursor);
+        self.ending = Some(ending(outcome, has_cursor));
         self.server_errors = match class {
             Class::Transient(Shrink::IfRepeated) => self.server_errors.saturating_add(1),
             _ => 0,

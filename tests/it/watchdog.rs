@@ -6,7 +6,7 @@ use std::time::Duration;
 use customer_mirror::clock::Clock;
 use customer_mirror::config::{Changes, Deletions};
 use customer_mirror::mirror::Mirror;
-use customer_mirror::model::{Cursor, Timestamp, Wait};
+use customer_mirror::model::{Cursor, PageSize, Timestamp, Wait};
 use customer_mirror::pass::{self, Resume, Rules, SharedMirror};
 use customer_mirror::source::{Activity, Fetched, PageSource, SourceError};
 use customer_mirror::status::Publisher;
@@ -35,6 +35,8 @@ impl PageSource for Outage {
         loop {
             on_activity(Activity::Request {
                 bound: REQUEST_BOUND,
+                limit: PageSize::MAX,
+                repeats: None,
             });
             match self {
                 Self::Stuck => std::future::pending().await,

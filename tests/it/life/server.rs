@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chrono::{SubsecRound, TimeDelta};
 use customer_mirror::decode;
-use customer_mirror::model::{Cursor, Timestamp, Wait};
+use customer_mirror::model::{Cursor, PageSize, Timestamp, Wait};
 use customer_mirror::source::{Activity, FailureKind, Fetched, PageSource, SourceError};
 use tokio::time::{Instant, sleep};
 
@@ -200,7 +200,11 @@ impl PageSource for FakeSource {
             }
             requests += 1;
             let bound = Duration::from_secs(60);
-            tell(Activity::Request { bound });
+            tell(Activity::Request {
+                bound,
+                limit: PageSize::MAX,
+                repeats: None,
+            });
             self.stage.request();
             sleep(self.stage.server(|server| server.latency)).await;
             let limit = if self.is_probing { 1 } else { 1000 };
