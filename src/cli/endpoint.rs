@@ -4,7 +4,7 @@ use tokio::sync::watch;
 
 use super::{Exit, Failure};
 use crate::clock::Clock;
-use crate::config::{Config, Environment, Http, HttpToken, Timing};
+use crate::config::{Api, Config, Environment, Http, HttpToken, Timing};
 use crate::http::{Bound, DaemonView, Endpoint, Site};
 
 /// An address that is ours, and who will be let in.
@@ -52,6 +52,7 @@ impl Reserved {
     ) -> Result<Endpoint, Failure> {
         let site = Site {
             mirror: config.mirror.path.clone(),
+            source: config.api.as_ref().map(Api::source_fingerprint),
             http: config.http.clone(),
             token: self.token,
             timing,

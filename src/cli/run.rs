@@ -70,6 +70,7 @@ pub(super) async fn run(
             let view = DaemonView {
                 progress: progress.clone(),
                 beat_interval: beat_interval.unwrap_or(BEAT_INTERVAL),
+                meters: publisher.meters().clone(),
             };
             bound.serve(&settings.config, timing_seen, Some(view))
         })

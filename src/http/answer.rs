@@ -8,7 +8,7 @@ use serde::Serialize;
 
 pub(super) const HTML: &str = "text/html; charset=utf-8";
 pub(super) const JSON: &str = "application/json";
-pub(super) const TEXT: &str = "text/plain; charset=utf-8";
+const TEXT: &str = "text/plain; charset=utf-8";
 
 /// A page of ours needs its own script, style and image, and nothing from anywhere else; and nobody may put it into theirs.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -58,7 +58,10 @@ impl Answer {
         }
     }
 
-    #[expect(dead_code, reason = "the pages come next")]
+    pub(super) fn text(status: StatusCode, text: &str) -> Self {
+        Self::new(status, TEXT, format!("{text}\n"))
+    }
+
     pub(super) fn html(body: String) -> Self {
         Self::new(StatusCode::OK, HTML, body)
     }
@@ -67,16 +70,14 @@ impl Answer {
     pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Self {
         match serde_json::to_string_pretty(value) {
             Ok(text) => Self::new(status, JSON, text + "\n"),
-            Err(error) => Self::new(
+            Err(error) => Self::text(
                 StatusCode::INTERNAL_SERVER_ERROR,
-                TEXT,
-                format!("can't write this as JSON: {error}\n"),
+                &format!("can't write this as JSON: {error}"),
             ),
         }
     }
 
     /// May be kept for ever: its address has its content's hash in it.
-    #[expect(dead_code, reason = "the pages come next")]
     pub(super) fn for_ever(mut self) -> Self {
         let value = HeaderValue::from_static("public, max-age=31536000, immutable");
         self.headers.push((CACHE_CONTROL, value));

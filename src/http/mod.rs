@@ -7,9 +7,9 @@
 //! by `customer-mirror serve`, it knows what the mirror says.
 
 mod answer;
+mod desk;
 mod gate;
 pub(crate) mod health;
-#[expect(dead_code, reason = "wired next")]
 mod metrics;
 mod pace;
 mod pages;
@@ -29,6 +29,7 @@ pub use socket::{BindError, Bound};
 
 use crate::clock::Clock;
 use crate::config::{Http, HttpToken, Listen, Timing};
+use crate::meters::Meters;
 use crate::status::Progress;
 
 /// What is served.
@@ -36,6 +37,8 @@ use crate::status::Progress;
 pub struct Site {
     /// The mirror's file.
     pub mirror: PathBuf,
+    /// Base URL and filter as configured, if they are.
+    pub source: Option<String>,
     /// Who may ask, and what counts as ready.
     pub http: Http,
     /// The token that everybody must know.
@@ -55,6 +58,8 @@ pub struct DaemonView {
     pub progress: watch::Receiver<Progress>,
     /// How often it beats.
     pub beat_interval: Duration,
+    /// What it has done.
+    pub meters: Meters,
 }
 
 /// A running endpoint; dropping it ends it.

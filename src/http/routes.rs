@@ -1,26 +1,30 @@
 //! What is at which address.
 
+mod customers;
+mod lists;
+mod monitoring;
+mod overview;
+
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::State;
-use axum::http::{Request, Response, StatusCode};
+use axum::extract::{Path, Query, State};
+use axum::http::header::ACCEPT;
+use axum::http::{HeaderMap, Request, Response, StatusCode};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use tokio::time::timeout;
 use tower::ServiceExt;
 
-use super::Site;
-use super::answer::{Answer, TEXT, shielded};
+use super::answer::{Answer, shielded};
+use super::desk::{Desk, Trouble};
 use super::gate::{Gate, Refusal};
-use super::health::{HealthBody, Readiness, ReadyBody, health, readiness};
 use super::pace::Pace;
-use super::readers::{ReadError, Readers};
+use super::{Site, pages};
 use crate::config::Listen;
-use crate::mirror::{MirrorError, Reader, Status};
-use crate::model::{Timestamp, format_timestamp, parse_timestamp};
 
 /// No request takes longer, its wait for a turn included.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(15);
@@ -36,15 +40,10 @@ pub(super) struct Routes {
     pace: Mutex<Pace>,
 }
 
-/// What the handlers know.
-#[derive(Debug)]
-pub(super) struct Desk {
-    pub(super) site: Site,
-    pub(super) readers: Readers,
-    started: Instant,
-}
-
 type Shared = State<Arc<Desk>>;
+
+/// The fields of a query; of one that comes twice, the last.
+type Fields = Query<HashMap<String, String>>;
 
 impl Routes {
     pub(super) fn new(site: Site, address: &Listen) -> Self {
@@ -53,17 +52,22 @@ impl Routes {
             token: site.token.clone(),
         };
         let started = Instant::now();
-        let desk = Arc::new(Desk {
-            readers: Readers::new(&site.mirror),
-            site,
-            started,
-        });
         let router = Router::new()
-            .route(HEALTH, get(healthz))
-            .route("/readyz", get(readyz))
-            .route("/api/status", get(api_status))
+            .route(HEALTH, get(monitoring::healthz))
+            .route("/readyz", get(monitoring::readyz))
+            .route("/metrics", get(monitoring::metrics))
+            .route("/api/status", get(monitoring::api_status))
+            .route("/", get(overview::status))
+            .route("/customers", get(customers::list))
+            .route("/customers/raw", get(customers::raw_by_query))
+            .route("/customers/{id}", get(customers::one))
+            .route("/customers/{id}/raw", get(customers::raw))
+            .route("/deletions", get(lists::deletions))
+            .route("/quarantine", get(lists::quarantine))
+            .route("/conflicts", get(lists::conflicts))
+            .route("/assets/{name}", get(asset))
             .fallback(nowhere)
-            .with_state(desk);
+            .with_state(Arc::new(Desk::new(site, started)));
         Self {
             router,
             gate,
@@ -73,156 +77,124 @@ impl Routes {
 
     /// The answer to a request, whatever it is.
     pub(super) async fn answer(&self, request: Request<Body>) -> Response<Body> {
+        let is_for_people = wants_html(request.headers());
+        let refused = |trouble: &Trouble| {
+            if is_for_people {
+                trouble.page()
+            } else {
+                trouble.line()
+            }
+        };
         let response = match self.admit(&request) {
             Ok(()) => timeout(ANSWER_TIME_MAX, self.router.clone().oneshot(request))
                 .await
-                .map_or_else(|_| late().into_response(), |Ok(response)| response),
-            Err(answer) => answer.into_response(),
+                .map_or_else(
+                    |_| refused(&late()).into_response(),
+                    |Ok(response)| response,
+                ),
+            Err(Turned::Refused(refusal)) => {
+                let answer = refused(&explain(refusal));
+                match refusal {
+                    Refusal::Method => answer.allow_reading(),
+                    Refusal::Token => answer.challenge(),
+                    Refusal::Host | Refusal::OtherSite => answer,
+                }
+                .into_response()
+            }
+            Err(Turned::TooMany) => refused(&too_many()).into_response(),
         };
         shielded(response)
     }
 
-    fn admit(&self, request: &Request<Body>) -> Result<(), Answer> {
+    fn admit(&self, request: &Request<Body>) -> Result<(), Turned> {
         if request.uri().path() != HEALTH {
             let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Err(wait) = pace.take(Instant::now()) {
-                return Err(text(StatusCode::TOO_MANY_REQUESTS, "too many requests")
-                    .retry_after(wait.as_secs() + 1));
-            }
+            pace.take(Instant::now()).map_err(|_| Turned::TooMany)?;
         }
         let checked = self
             .gate
             .check(request.method(), request.uri(), request.headers());
-        checked.map_err(refuse)
+        checked.map_err(Turned::Refused)
     }
 }
 
-fn refuse(refusal: Refusal) -> Answer {
+/// Why a request is turned away.
+enum Turned {
+    Refused(Refusal),
+    TooMany,
+}
+
+fn wants_html(headers: &HeaderMap) -> bool {
+    let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
+    accept.is_some_and(|accept| accept.contains("text/html"))
+}
+
+fn explain(refusal: Refusal) -> Trouble {
     match refusal {
-        Refusal::Method => text(
+        Refusal::Method => Trouble::new(
             StatusCode::METHOD_NOT_ALLOWED,
-            "for reading only: GET and HEAD",
-        )
-        .allow_reading(),
-        Refusal::Host => text(
+            "For reading only",
+            "only GET and HEAD are answered",
+            "Decisions are made on the command line.",
+        ),
+        Refusal::Host => Trouble::new(
             StatusCode::MISDIRECTED_REQUEST,
-            "no such host here; ask for localhost or an address, or add the name to http.hosts",
+            "No such host here",
+            "it is reached by localhost, by an address, or by a name that is in http.hosts",
+            "Add the name to http.hosts, if it is this machine's.",
         ),
-        Refusal::OtherSite => text(
+        Refusal::OtherSite => Trouble::new(
             StatusCode::FORBIDDEN,
-            "asked for by a page of another site; open it in a window of its own",
+            "Not for other sites",
+            "a page of another site asked for this",
+            "Open it in a window of its own.",
         ),
-        Refusal::Token => text(
+        Refusal::Token => Trouble::new(
             StatusCode::UNAUTHORIZED,
-            "the token of [http] is needed: \"Authorization: Bearer …\", or any user name with the token as password",
-        )
-        .challenge(),
+            "The token is needed",
+            "the token of [http] is needed: as \"Authorization: Bearer …\", or as password with any user name",
+            "Load this page again, and give the token as password.",
+        ),
     }
 }
 
-fn text(status: StatusCode, text: &str) -> Answer {
-    Answer::new(status, TEXT, format!("{text}\n"))
-}
-
-fn late() -> Answer {
-    text(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "that took too long; ask for less, or later",
+fn too_many() -> Trouble {
+    Trouble::new(
+        StatusCode::TOO_MANY_REQUESTS,
+        "Too many requests",
+        "so many requests a second are not answered",
+        "Try again in a moment.",
     )
-    .retry_after(1)
 }
 
-async fn nowhere() -> Answer {
-    text(StatusCode::NOT_FOUND, "there is nothing here")
+fn late() -> Trouble {
+    Trouble::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "That took too long",
+        "the answer took too long",
+        "Ask for less, or later.",
+    )
 }
 
-impl Desk {
-    pub(super) fn now(&self) -> Timestamp {
-        self.site.clock.now()
-    }
-
-    /// What `status` says.
-    pub(super) async fn status(&self) -> Result<Status, ReadError> {
-        let mut status = self.readers.ask(Reader::status).await?;
-        let next = self.site.timing.borrow().when.next_after(self.now());
-        status.next_due_at = next.map(format_timestamp);
-        Ok(status)
-    }
-
-    /// Whether a mirror with this status is fresh enough.
-    pub(super) fn readiness(&self, status: &Status) -> (Readiness, Option<Timestamp>) {
-        let complete_as_of = status.freshness.started_at.as_deref();
-        let complete_as_of = complete_as_of.and_then(parse_timestamp);
-        let periods = self.site.http.ready_periods;
-        let timing = self.site.timing.borrow();
-        let judged = readiness(complete_as_of, &timing, periods, self.now());
-        (judged, complete_as_of)
-    }
-
-    fn health(&self) -> HealthBody {
-        let beats = self.site.daemon.as_ref().map(|daemon| {
-            let beat_at = daemon.progress.borrow().beat_at;
-            (beat_at, daemon.beat_interval)
-        });
-        health(beats, self.started, Instant::now())
-    }
-}
-
-async fn healthz(State(desk): Shared) -> Answer {
-    let body = desk.health();
-    let status = if body.is_ok() {
-        StatusCode::OK
+async fn nowhere(headers: HeaderMap) -> Answer {
+    let trouble = Trouble::new(
+        StatusCode::NOT_FOUND,
+        "Nothing here",
+        "there is no such page",
+        "The links above lead to those that there are.",
+    );
+    if wants_html(&headers) {
+        trouble.page()
     } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
-    Answer::json(status, &body)
-}
-
-async fn readyz(State(desk): Shared) -> Answer {
-    let now = desk.now();
-    let (judged, complete_as_of) = match desk.status().await {
-        Ok(status) => desk.readiness(&status),
-        Err(error) => {
-            let reason = unanswered(&error).1;
-            (Readiness::NotReady { reason }, None)
-        }
-    };
-    let status = if judged.is_ready() {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
-    Answer::json(status, &ReadyBody::new(judged, complete_as_of, now))
-}
-
-async fn api_status(State(desk): Shared) -> Answer {
-    match desk.status().await {
-        Ok(status) => Answer::json(StatusCode::OK, &status),
-        Err(error) => {
-            let (status, reason) = unanswered(&error);
-            text(status, &reason)
-        }
+        trouble.line()
     }
 }
 
-/// Why a question has no answer.
-pub(super) fn unanswered(error: &ReadError) -> (StatusCode, String) {
-    match error {
-        ReadError::Busy => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "too many ask at the same time; try again".to_owned(),
-        ),
-        ReadError::Late => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "that took too long; ask for less, or later".to_owned(),
-        ),
-        ReadError::Mirror(error @ MirrorError::Missing { .. }) => {
-            (StatusCode::SERVICE_UNAVAILABLE, error.to_string())
+async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Answer {
+    match pages::asset(&name) {
+        Some(asset) => {
+            Answer::new(StatusCode::OK, asset.content_type, asset.content.to_owned()).for_ever()
         }
-        ReadError::Mirror(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
-        ReadError::Died => (
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "a bug: please report it".to_owned(),
-        ),
+        None => nowhere(headers).await,
     }
 }
