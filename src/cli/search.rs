@@ -8,8 +8,10 @@ use serde::Serialize;
 
 use super::output::{Cell, FormatArgument, RowWriter, Screen, harmless, note, plural};
 use super::{Context, Exit, Failure};
-use crate::mirror::{Hit, Hits, Reader, SUMMARY, SearchFilter};
+use crate::mirror::{CustomerFilter, CustomerStanding, Hit, Hits, Reader, SUMMARY, SearchPage};
+use crate::model::Timestamp;
 use crate::search::Question;
+use crate::when;
 
 /// Customers by name, e-mail, phone number, identity, ID or address
 #[derive(Debug, clap::Args)]
@@ -23,6 +25,7 @@ Examples:
   customer-mirror search ada lov               # both, the beginnings will do
   customer-mirror search 070-123 45 67
   customer-mirror search --type BUSINESS @example.com
+  customer-mirror search --country SE --changed-since 7d stockholm
   customer-mirror search --format csv --limit 1000 stockholm > stockholm.csv")]
 pub(super) struct Arguments {
     /// What to look for; several words need no quotes
@@ -31,6 +34,13 @@ pub(super) struct Arguments {
     /// Only customers of this type (CONSUMER, BUSINESS, …)
     #[arg(long = "type", value_name = "TYPE")]
     customer_type: Option<String>,
+    /// Only customers whose billing address is in this country (SE, NO, …)
+    #[arg(long, value_name = "COUNTRY")]
+    country: Option<String>,
+    /// Only customers that changed (or, with --deleted, were deleted) at this time or later: RFC 3339, a date (its beginning, UTC), or
+    /// how long ago (2h, 7d)
+    #[arg(long, value_name = "TIME", value_parser = when::parse)]
+    changed_since: Option<Timestamp>,
     /// Deleted customers, too
     #[arg(long)]
     deleted: bool,
@@ -51,21 +61,29 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Fail
             "nothing to search for: no letter and no digit in it",
         );
     }
-    let mut filter = SearchFilter {
+    let mut filter = CustomerFilter {
         customer_type: arguments.customer_type.clone(),
-        with_deleted: arguments.deleted,
+        country: arguments.country.clone(),
+        changed_since: arguments.changed_since,
+        standing: if arguments.deleted {
+            CustomerStanding::Any
+        } else {
+            CustomerStanding::Live
+        },
     };
-    let hits = reader.search(&question, &filter, arguments.limit.into())?;
+    let page = SearchPage::first(arguments.limit.into());
+    let hits = reader.search(&question, &filter, page)?;
     let screen = Screen::of_stdout();
     print(&hits, arguments.format, screen)?;
     if screen.terminal && !question.is_empty() {
-        let is_known = |filter: &SearchFilter| -> Result<bool, Failure> {
-            Ok(!reader.search(&question, filter, 1)?.hits.is_empty())
+        let is_known = |filter: &CustomerFilter| -> Result<bool, Failure> {
+            let found = reader.search(&question, filter, SearchPage::first(1))?;
+            Ok(!found.hits.is_empty())
         };
         let remark = if !hits.hits.is_empty() {
             summed_up(&hits)
         } else if !arguments.deleted && {
-            filter.with_deleted = true;
+            filter.standing = CustomerStanding::Any;
             is_known(&filter)?
         } {
             "no live customer matches, but a deleted one does: see --deleted".to_owned()
@@ -79,7 +97,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Fail
 
 fn summed_up(hits: &Hits) -> String {
     let count = plural(hits.hits.len() as i64, "customer", "customers");
-    if hits.more {
+    if hits.more || hits.beyond_window {
         format!("{count} shown; there are more, see --limit")
     } else {
         count

@@ -15,7 +15,7 @@ const MISSING_THROUGH: &str = "changes_missing_through";
 /// When the newest change that is no longer there was made.
 const MISSING_BEFORE: &str = "changes_missing_before";
 /// The same of those that were pruned for their age, of whatever customer.
-const PRUNED_BEFORE: &str = "changes_pruned_before";
+pub(super) const PRUNED_BEFORE: &str = "changes_pruned_before";
 
 /// A row of the feed.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,35 +1,59 @@
 //! Asking the mirror who answers a question: candidates by the indexes, judged by what their rows say.
 
+mod lookups;
+
 use std::ops::Range;
 use std::sync::LazyLock;
 
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, Row, named_params};
+use rusqlite::{Connection, Row};
 
-use super::{Reader, Result};
-use crate::search::{Answer, Field, Kind, Lookup, Question, SEARCHED};
+use super::{CustomerFilter, CustomerLine, Reader, Result};
+use crate::search::{Answer, Field, Kind, Question, SEARCHED};
+use lookups::Found;
 
-/// Who is looked at of those that one lookup finds, at the least: enough to put the best of them first.
-const CANDIDATES_MIN: usize = 200;
+/// So many answers are ranked against each other, whatever page of them is asked for: more would take longer than a page should.
+pub const SEARCH_WINDOW: usize = 500;
 
-/// IDs that begin with what was asked for are looked up from so many characters on.
-const ID_MIN: usize = 4;
+/// Which of the answers are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SearchPage {
+    /// So many are before them. The first [`SEARCH_WINDOW`] answers are the same ones in the same order, whatever page of them is
+    /// asked for; a page that ends behind them makes the window as large as that takes.
+    pub offset: usize,
+    /// How many at the most.
+    pub limit: usize,
+    /// How long to look for them.
+    pub effort: SearchEffort,
+}
 
-/// Columns with an index of their own, which finds a value and its beginning.
-const INDEXED: [(&str, Option<&str>); 4] = [
-    ("customer_id", None),
-    ("reference_id", Some("customers_reference_id")),
-    ("human_readable_id", Some("customers_human_readable_id")),
-    ("contact_email", Some("customers_contact_email")),
-];
+/// How long to look for answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SearchEffort {
+    /// As long as it takes to fill the window, or to know that there are no more.
+    Whole,
+    /// For about a twentieth of a second: a filter that hardly anybody meets, or several beginnings of common words, leave answers
+    /// unfound, and it is said.
+    Quick,
+}
 
-/// Who is searched for besides the question.
-#[derive(Debug, Clone, Default)]
-pub struct SearchFilter {
-    /// Only customers of this type, in any case.
-    pub customer_type: Option<String>,
-    /// Deleted customers, too.
-    pub with_deleted: bool,
+impl SearchPage {
+    /// The first answers, whatever it takes to find them.
+    pub fn first(limit: usize) -> Self {
+        Self {
+            offset: 0,
+            limit,
+            effort: SearchEffort::Whole,
+        }
+    }
+
+    fn end(self) -> usize {
+        self.offset.saturating_add(self.limit)
+    }
+
+    fn window(self) -> usize {
+        self.end().max(SEARCH_WINDOW)
+    }
 }
 
 /// A customer that answers.
@@ -38,6 +62,10 @@ pub struct Hit {
     /// The columns that tell who it is, in this order: `customer_id`, `reference_id`, `human_readable_id`, `customer_type`, `name`,
     /// `contact_email`, `contact_msisdn`, `deleted_at`.
     pub summary: [Option<String>; 8],
+    /// `billing_address_country`.
+    pub country: Option<String>,
+    /// `changed_at`.
+    pub changed_at: String,
     /// What answers.
     pub matches: Vec<Match>,
     score: u32,
@@ -48,8 +76,36 @@ impl Hit {
     pub(crate) fn new(summary: [Option<String>; 8], matches: Vec<Match>) -> Self {
         Self {
             summary,
+            country: None,
+            changed_at: String::new(),
             matches,
             score: 0,
+        }
+    }
+
+    /// As a line of a list.
+    pub fn line(&self) -> CustomerLine {
+        let [
+            customer_id,
+            reference_id,
+            human_readable_id,
+            customer_type,
+            name,
+            contact_email,
+            contact_msisdn,
+            deleted_at,
+        ] = self.summary.clone();
+        CustomerLine {
+            customer_id: customer_id.unwrap_or_default(),
+            reference_id,
+            human_readable_id,
+            customer_type,
+            name,
+            contact_email,
+            contact_msisdn,
+            country: self.country.clone(),
+            changed_at: self.changed_at.clone(),
+            deleted_at,
         }
     }
 
@@ -88,22 +144,31 @@ pub struct Match {
 /// Who answers, the best answers first.
 #[derive(Debug, Clone, Default)]
 pub struct Hits {
-    /// They, as many as were asked for at most.
+    /// They: the page that was asked for.
     pub hits: Vec<Hit>,
-    /// Whether there are more.
+    /// Whether the window has more of them, behind this page.
     pub more: bool,
+    /// Whether there may be more than the window has. They were not ranked: only a narrower question leads to them.
+    pub beyond_window: bool,
 }
 
 impl Reader {
-    /// Customers that answer a question, up to `limit`, the best first. One snapshot.
-    pub fn search(&self, question: &Question, filter: &SearchFilter, limit: usize) -> Result<Hits> {
+    /// Customers that answer a question, the best first. One snapshot.
+    pub fn search(
+        &self,
+        question: &Question,
+        filter: &CustomerFilter,
+        page: SearchPage,
+    ) -> Result<Hits> {
         self.read(|connection| {
             let tx = connection.unchecked_transaction()?;
+            let since = filter.since();
             let search = Search {
                 connection: &tx,
                 question,
                 filter,
-                limit,
+                since: since.as_deref(),
+                page,
             };
             search.run()
         })
@@ -113,31 +178,26 @@ impl Reader {
 struct Search<'a> {
     connection: &'a Connection,
     question: &'a Question,
-    filter: &'a SearchFilter,
-    limit: usize,
-}
-
-/// Those found so far.
-#[derive(Default)]
-struct Found {
-    rows: std::collections::HashSet<i64>,
-    hits: Vec<Hit>,
+    filter: &'a CustomerFilter,
+    since: Option<&'a str>,
+    page: SearchPage,
 }
 
 impl Search<'_> {
     fn run(&self) -> rusqlite::Result<Hits> {
-        let mut found = Found::default();
-        if self.question.is_empty() || self.limit == 0 {
+        if self.question.is_empty() || self.page.limit == 0 {
             return Ok(Hits::default());
         }
-        self.look_at(self.with_id()?, &mut found)?;
+        let mut found = Found::new(self.page.effort);
+        let window = self.page.window();
+        self.with_id(&mut found)?;
         if !(self.names_one() && found.hits.iter().any(|hit| hit.score == Answer::EXACT)) {
-            self.look_at(self.with_id_like()?, &mut found)?;
+            self.with_id_like(&mut found)?;
             for lookup in self.question.lookups() {
-                if found.hits.len() > self.limit {
+                if found.hits.len() > window {
                     break;
                 }
-                self.look_at(self.candidates(&lookup)?, &mut found)?;
+                self.look_up(&lookup, &mut found)?;
             }
         }
         let mut hits = found.hits;
@@ -155,120 +215,21 @@ impl Search<'_> {
                 .then_with(|| one.name().cmp(&other.name()))
                 .then_with(|| one.summary[0].cmp(&other.summary[0]))
         });
-        let more = hits.len() > self.limit;
-        hits.truncate(self.limit);
-        Ok(Hits { hits, more })
+        let beyond_window = found.is_cut || hits.len() > window;
+        hits.truncate(window);
+        let more = hits.len() > self.page.end();
+        let page = hits.into_iter().skip(self.page.offset);
+        Ok(Hits {
+            hits: page.take(self.page.limit).collect(),
+            more,
+            beyond_window,
+        })
     }
 
     /// Whether the question looks like an ID or an e-mail address: who has it is meant then, and nobody else.
     fn names_one(&self) -> bool {
         let text = self.question.text();
         text.contains(|character: char| character.is_ascii_digit() || character == '@')
-    }
-
-    /// The question's text as an ID that it may be: as it is, in lower and in upper case.
-    fn spellings(&self) -> Vec<String> {
-        let text = self.question.text();
-        let mut spellings = vec![text.to_owned(), text.to_lowercase(), text.to_uppercase()];
-        spellings.sort_unstable();
-        spellings.dedup();
-        spellings
-    }
-
-    /// Columns whose indexes are there: the first pass makes them at its end, and reading the whole table is no way to look somebody
-    /// up.
-    fn indexed(&self) -> rusqlite::Result<Vec<&'static str>> {
-        let mut exists = self
-            .connection
-            .prepare_cached("SELECT 1 FROM sqlite_schema WHERE type = 'index' AND name = ?1")?;
-        let mut columns = Vec::new();
-        for (column, index) in INDEXED {
-            if index.map_or(Ok(true), |index| exists.exists([index]))? {
-                columns.push(column);
-            }
-        }
-        Ok(columns)
-    }
-
-    fn with_id(&self) -> rusqlite::Result<Vec<i64>> {
-        let mut rows = Vec::new();
-        for column in self.indexed()? {
-            let sql = format!(
-                "SELECT row_id FROM customers AS c WHERE {column} = :text AND {FILTER} LIMIT :limit"
-            );
-            for spelling in self.spellings() {
-                self.collect(&sql, &spelling, None, &mut rows)?;
-            }
-        }
-        Ok(rows)
-    }
-
-    /// Customers with an ID that begins with the question's text.
-    fn with_id_like(&self) -> rusqlite::Result<Vec<i64>> {
-        let text = self.question.text();
-        let mut rows = Vec::new();
-        if text.chars().count() < ID_MIN || text.contains(char::is_whitespace) {
-            return Ok(rows);
-        }
-        for column in self.indexed()? {
-            let sql = format!(
-                "SELECT row_id FROM customers AS c WHERE {column} >= :text AND {column} < :other AND {FILTER} LIMIT :limit"
-            );
-            for spelling in self.spellings() {
-                let end = format!("{spelling}\u{10ffff}");
-                self.collect(&sql, &spelling, Some(&end), &mut rows)?;
-            }
-        }
-        Ok(rows)
-    }
-
-    fn candidates(&self, lookup: &Lookup) -> rusqlite::Result<Vec<i64>> {
-        let mut rows = Vec::new();
-        let (sql, text, other) = match (&lookup.words, &lookup.grams) {
-            (Some(words), None) => (&*BY_WORDS, words, None),
-            (None, Some(grams)) => (&*BY_GRAMS, grams, None),
-            (Some(words), Some(grams)) => (&*BY_BOTH, grams, Some(words.as_str())),
-            (None, None) => return Ok(rows),
-        };
-        self.collect(sql, text, other, &mut rows)?;
-        Ok(rows)
-    }
-
-    fn collect(
-        &self,
-        sql: &str,
-        text: &str,
-        other: Option<&str>,
-        rows: &mut Vec<i64>,
-    ) -> rusqlite::Result<()> {
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let limit = CANDIDATES_MIN.max(self.limit.saturating_add(1)) as i64;
-        let found = if let Some(other) = other {
-            statement.query(named_params! {
-                ":text": text, ":other": other, ":type": self.filter.customer_type, ":deleted": self.filter.with_deleted, ":limit": limit
-            })
-        } else {
-            statement.query(named_params! {
-                ":text": text, ":type": self.filter.customer_type, ":deleted": self.filter.with_deleted, ":limit": limit
-            })
-        };
-        let mut found = found?;
-        while let Some(row) = found.next()? {
-            rows.push(row.get(0)?);
-        }
-        Ok(())
-    }
-
-    /// Judges candidates that were not looked at yet.
-    fn look_at(&self, rows: Vec<i64>, found: &mut Found) -> rusqlite::Result<()> {
-        for row_id in rows {
-            if found.rows.insert(row_id)
-                && let Some(hit) = self.judge(row_id)?
-            {
-                found.hits.push(hit);
-            }
-        }
-        Ok(())
     }
 
     fn judge(&self, row_id: i64) -> rusqlite::Result<Option<Hit>> {
@@ -285,7 +246,7 @@ impl Search<'_> {
         let mut columns = Vec::new();
         let mut fields = Vec::new();
         for (index, searched) in SEARCHED.iter().enumerate() {
-            if let ValueRef::Text(text) = row.get_ref(SUMMARY.len() + index)?
+            if let ValueRef::Text(text) = row.get_ref(SUMMARY.len() + 2 + index)?
                 && let Ok(text) = std::str::from_utf8(text)
             {
                 columns.push(searched.column);
@@ -322,6 +283,8 @@ fn hit(
     let matches = columns.iter().zip(fields).zip(answer.marks);
     Ok(Hit {
         summary,
+        country: row.get(SUMMARY.len())?,
+        changed_at: row.get(SUMMARY.len() + 1)?,
         matches: matches
             .filter(|(_, marks)| !marks.is_empty())
             .map(|((column, field), marks)| Match {
@@ -334,35 +297,10 @@ fn hit(
     })
 }
 
-const FILTER: &str = "(:deleted OR c.deleted_at IS NULL) AND (:type IS NULL OR c.customer_type = :type COLLATE NOCASE)";
-
-/// CROSS JOIN: from the index to the rows.
-static BY_WORDS: LazyLock<String> = LazyLock::new(|| {
-    format!(
-        "SELECT c.row_id FROM customer_search AS s CROSS JOIN customers AS c ON c.row_id = s.rowid
-         WHERE customer_search MATCH :text AND {FILTER} LIMIT :limit"
-    )
-});
-
-static BY_GRAMS: LazyLock<String> = LazyLock::new(|| {
-    format!(
-        "SELECT c.row_id FROM customer_search_parts AS s CROSS JOIN customers AS c ON c.row_id = s.rowid
-         WHERE customer_search_parts MATCH :text AND {FILTER} LIMIT :limit"
-    )
-});
-
-/// The plus keeps SQLite from asking the index anew for each row of the other one.
-static BY_BOTH: LazyLock<String> = LazyLock::new(|| {
-    format!(
-        "SELECT c.row_id FROM customer_search_parts AS s CROSS JOIN customers AS c ON c.row_id = s.rowid
-         WHERE customer_search_parts MATCH :text
-           AND +s.rowid IN (SELECT rowid FROM customer_search WHERE customer_search MATCH :other) AND {FILTER} LIMIT :limit"
-    )
-});
-
 static CUSTOMER: LazyLock<String> = LazyLock::new(|| {
     let columns: Vec<&str> = SUMMARY
         .into_iter()
+        .chain(["billing_address_country", "changed_at"])
         .chain(SEARCHED.iter().map(|searched| searched.column))
         .collect();
     format!(
@@ -370,3 +308,6 @@ static CUSTOMER: LazyLock<String> = LazyLock::new(|| {
         columns.join(", ")
     )
 });
+
+#[cfg(test)]
+mod tests;

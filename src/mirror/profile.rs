@@ -1,4 +1,12 @@
-//! All that the mirror knows of one customer: its row, its users, and what became of it over time.
+//! All that the mirror knows of one customer: its row, its users, and what became of it over time (`history.rs`).
+
+use std::sync::LazyLock;
+
+use rusqlite::Connection;
+use rusqlite::types::ValueRef;
+
+use super::{Reader, Result};
+use crate::decode::COLUMNS;
 
 /// A customer's row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,3 +79,62 @@ pub struct Conflict {
     /// How many do.
     pub holders: i64,
 }
+
+impl Reader {
+    /// All columns of a customer, live or deleted; `None` if there is none with this customerId. One snapshot.
+    pub fn profile(&self, customer_id: &str) -> Result<Option<Profile>> {
+        self.read(|connection| {
+            let tx = connection.unchecked_transaction()?;
+            let mut statement = tx.prepare_cached(&PROFILE)?;
+            let mut rows = statement.query([customer_id])?;
+            let Some(row) = rows.next()? else {
+                return Ok(None);
+            };
+            let columns = names().enumerate();
+            let columns = columns.map(|(index, name)| Ok((name, text(row.get_ref(index)?))));
+            Ok(Some(Profile {
+                columns: columns.collect::<rusqlite::Result<_>>()?,
+                users: users(&tx, customer_id)?,
+                raw: row.get("raw")?,
+            }))
+        })
+    }
+}
+
+fn users(connection: &Connection, customer_id: &str) -> rusqlite::Result<Vec<ProfileUser>> {
+    connection
+        .prepare_cached("SELECT user_id, name, role FROM customer_users WHERE customer_id = ?1 ORDER BY user_id")?
+        .query_map([customer_id], |row| {
+            Ok(ProfileUser {
+                user_id: row.get(0)?,
+                name: row.get(1)?,
+                role: row.get(2)?,
+            })
+        })?
+        .collect()
+}
+
+/// The columns of `customers` but the first and the last.
+fn names() -> impl Iterator<Item = &'static str> {
+    let own = ["first_seen_at", "changed_at", "deleted_at"];
+    COLUMNS.iter().map(|column| column.name).chain(own)
+}
+
+fn text(value: ValueRef<'_>) -> Option<String> {
+    match value {
+        ValueRef::Text(text) => Some(String::from_utf8_lossy(text).into_owned()),
+        ValueRef::Integer(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+static PROFILE: LazyLock<String> = LazyLock::new(|| {
+    let names: Vec<&str> = names().collect();
+    format!(
+        "SELECT {}, raw FROM customers WHERE customer_id = ?1",
+        names.join(", ")
+    )
+});
+
+#[cfg(test)]
+mod tests;

@@ -5,9 +5,10 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
+use super::history::cut;
 use super::rows::{self, Stamp, Standing};
 use super::search::Updates;
-use super::{Mirror, Result, add_to_counts, seen, sweep};
+use super::{Mirror, Reader, Result, add_to_counts, seen, sweep};
 use crate::json::{Kind, Node};
 use crate::model::{Timestamp, format_timestamp};
 
@@ -41,6 +42,12 @@ pub struct Retried {
 
 /// Why a record is set apart whose bytes differ from its text.
 pub(super) const NOT_UTF8: &str = "bytes that are not UTF-8";
+
+/// Characters of a record in a list.
+const LISTED_CHARS_MAX: usize = 4000;
+
+/// A record of more bytes is not read for a list.
+const LISTED_BYTES_MAX: usize = 256 * 1024;
 
 /// Where a record was met.
 #[derive(Debug, Clone, Copy)]
@@ -160,6 +167,26 @@ fn mark_as_listed(
         .prepare_cached("UPDATE pass_pages SET seen = ?2 WHERE page = ?1")?
         .execute((page, seen))
         .map(drop)
+}
+
+impl Reader {
+    /// The records that came to quarantine last, the newest first, up to `limit`. Of each record only the beginning is there, and of one
+    /// that is very large nothing.
+    pub fn recently_quarantined(&self, limit: usize) -> Result<Vec<Quarantined>> {
+        self.read(|connection| {
+            connection
+                .prepare_cached(
+                    "SELECT id, pass_id, page, customer_id, reason, at, CASE WHEN octet_length(raw) <= ?2 THEN raw ELSE '' END AS raw
+                     FROM quarantine ORDER BY id DESC LIMIT ?1",
+                )?
+                .query_map((limit as i64, LISTED_BYTES_MAX as i64), |row| {
+                    let mut record = from_row(row)?;
+                    record.raw = cut(&record.raw, LISTED_CHARS_MAX);
+                    Ok(record)
+                })?
+                .collect()
+        })
+    }
 }
 
 impl Mirror {

@@ -9,11 +9,11 @@ use super::attempts::Remedy;
 use super::lock::{self, Owner};
 use super::passes::{self, PASS_COLUMNS, pass_from_row, running_pass};
 use super::quarantine::{self, Quarantined};
-use super::{MirrorError, Result, SCHEMA_VERSION, attempts, meta, schema};
+use super::{MirrorError, Result, SCHEMA_VERSION, attempts, conflicts, meta, schema};
 use crate::model::{PassReport, Timestamp, format_timestamp};
 
 /// How many passes `status` looks back.
-const LAST_PASSES: i64 = 10;
+const LAST_PASSES: u32 = 10;
 
 /// A read-only connection to a mirror.
 #[derive(Debug)]
@@ -37,8 +37,8 @@ pub struct Status {
     pub held_sweep: Option<HeldSweep>,
     /// Records in quarantine.
     pub quarantined: i64,
-    /// referenceIds held by more than one live customer.
-    pub reference_conflicts: i64,
+    /// referenceIds held by more than one live customer; `null` before the end of the first pass, which is when they can be counted.
+    pub reference_conflicts: Option<i64>,
     /// Who writes to the mirror now.
     pub lock: LockStatus,
     /// The daemon's failed attempts since a pass last came to its end.
@@ -151,15 +151,20 @@ impl Reader {
                 },
                 freshness: freshness(&tx)?,
                 running_pass: running_pass(&tx)?,
-                last_passes: last_passes(&tx)?,
+                last_passes: last_passes(&tx, LAST_PASSES)?,
                 held_sweep: held_sweep(&tx)?,
                 quarantined: count("SELECT count(*) FROM quarantine")?,
-                reference_conflicts: count("SELECT count(*) FROM reference_conflicts")?,
+                reference_conflicts: conflicts::count(&tx)?,
                 lock,
                 retry: retry(&tx)?,
                 next_due_at: None,
             })
         })
+    }
+
+    /// The latest passes, the newest first.
+    pub fn last_passes(&self, limit: u32) -> Result<Vec<PassReport>> {
+        self.read(|connection| last_passes(connection, limit))
     }
 
     /// The sweep that waits for a decision.
@@ -219,12 +224,12 @@ fn retry(connection: &Connection) -> rusqlite::Result<Option<RetryStatus>> {
     }))
 }
 
-fn last_passes(connection: &Connection) -> rusqlite::Result<Vec<PassReport>> {
+fn last_passes(connection: &Connection, limit: u32) -> rusqlite::Result<Vec<PassReport>> {
     connection
-        .prepare(&format!(
-            "SELECT {PASS_COLUMNS} FROM passes ORDER BY pass_id DESC LIMIT {LAST_PASSES}"
+        .prepare_cached(&format!(
+            "SELECT {PASS_COLUMNS} FROM passes ORDER BY pass_id DESC LIMIT ?1"
         ))?
-        .query_map([], pass_from_row)?
+        .query_map([limit], pass_from_row)?
         .collect()
 }
 

@@ -187,12 +187,19 @@ fn harden(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Makes the indexes on `customers` that are not there yet.
+/// Makes the indexes on `customers` that are not there yet, and what is kept by triggers.
 pub(super) fn ensure_indexes(connection: &Connection) -> rusqlite::Result<()> {
     // The cache's size is the sort's, too; and what the walk cached gives its memory to the sort.
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.execute_batch("PRAGMA shrink_memory")?;
     connection.execute_batch(INDEXES)
+}
+
+/// Whether something of the schema is there: what `indexes.sql` makes is not before the end of the first pass.
+pub(super) fn has(connection: &Connection, kind: &str, name: &str) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT 1 FROM sqlite_schema WHERE type = ?1 AND name = ?2")?
+        .exists([kind, name])
 }
 
 /// Sets the page cache for what the mirror is about to do.

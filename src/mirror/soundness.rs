@@ -71,6 +71,12 @@ const INVARIANTS: &[(&str, &str)] = &[
         "SELECT count(*) FROM pass_pages WHERE NOT EXISTS (SELECT 1 FROM passes WHERE state = 'running')",
         "pages on record of no pass",
     ),
+    (
+        "SELECT count(*) FROM (SELECT reference_id, customers FROM reference_conflicts) AS found
+           FULL JOIN shared_references AS kept USING (reference_id)
+         WHERE customers IS NOT holders AND EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'customers_insert_shares')",
+        "referenceIds that live customers share, counted wrongly",
+    ),
 ];
 
 impl Reader {

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::rows::{self, Stamp};
 use super::seen::{SeenBits, WINDOW_ROWS};
-use super::{Mirror, Result, add_to_counts};
+use super::{CustomerLine, Mirror, Reader, Result, add_to_counts, browse};
 use crate::model::{SweepState, Timestamp, format_timestamp};
 
 /// Rows read before they are written to, so that no statement reads a table that another one changes.
@@ -178,6 +178,31 @@ pub(super) fn held_pass(connection: &Connection) -> rusqlite::Result<Option<i64>
             |row| row.get(0),
         )
         .optional()
+}
+
+impl Reader {
+    /// Customers that the held sweep would make tombstones, in the order of first sight, up to `limit` of those behind the row id
+    /// `after`; and behind which row id others follow. None if no sweep is held.
+    pub fn held_customers(
+        &self,
+        after: Option<i64>,
+        limit: usize,
+    ) -> Result<(Vec<CustomerLine>, Option<i64>)> {
+        self.read(|connection| {
+            let tx = connection.unchecked_transaction()?;
+            let mut rows: Vec<i64> = tx
+                .prepare_cached(
+                    "SELECT row_id FROM absences WHERE held = 1 AND row_id > ?1 ORDER BY row_id LIMIT ?2",
+                )?
+                .query_map((after.unwrap_or_default(), limit as i64 + 1), |row| row.get(0))?
+                .collect::<rusqlite::Result<_>>()?;
+            let has_more = rows.len() > limit;
+            rows.truncate(limit);
+            let lines = rows.iter().map(|row_id| browse::line(&tx, *row_id));
+            let lines = lines.collect::<rusqlite::Result<_>>()?;
+            Ok((lines, rows.last().copied().filter(|_| has_more)))
+        })
+    }
 }
 
 impl Mirror {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::support::{Bench, customers};
 
 /// Tables that are the program's or SQLite's own.
-const HIDDEN: [&str; 8] = [
+const HIDDEN: [&str; 9] = [
     "absences",
     "customer_search",
     "customer_search_parts",
@@ -15,6 +15,7 @@ const HIDDEN: [&str; 8] = [
     "customer_state",
     "mirror_meta",
     "pass_pages",
+    "shared_references",
     "sqlite_sequence",
 ];
 

@@ -203,10 +203,10 @@ fn to_decide(sheet: &mut Sheet, status: &Status) {
         );
         sheet.styled_field("quarantine", warning_style(), &what);
     }
-    if status.reference_conflicts > 0 {
+    if let Some(conflicts @ 1..) = status.reference_conflicts {
         let what = format!(
             "{} held by several live customers: see `customer-mirror query reference-conflicts`",
-            plural(status.reference_conflicts, "referenceId", "referenceIds")
+            plural(conflicts, "referenceId", "referenceIds")
         );
         sheet.styled_field("conflicts", warning_style(), &what);
     }

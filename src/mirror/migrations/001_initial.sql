@@ -53,8 +53,9 @@ CREATE TABLE customers (
   raw TEXT NOT NULL                    -- the record as sent; last, so that reading the rest doesn't read it
 ) STRICT;
 
--- Its other indexes are in ../indexes.sql. This one is of tombstones only.
-CREATE INDEX customers_deleted_at ON customers (deleted_at) WHERE deleted_at IS NOT NULL;
+-- Its other indexes are in ../indexes.sql. This one is of tombstones only, with what lists of customers filter by.
+CREATE INDEX customers_deleted_at ON customers (deleted_at, row_id, customer_type, billing_address_country)
+WHERE deleted_at IS NOT NULL;
 
 CREATE TABLE customer_users (
   customer_id TEXT NOT NULL REFERENCES customers (customer_id) ON DELETE CASCADE,
@@ -139,14 +140,21 @@ CREATE TABLE quarantine (
 CREATE UNIQUE INDEX quarantine_raw_hash ON quarantine (raw_hash);
 CREATE INDEX quarantine_customer_id ON quarantine (customer_id) WHERE customer_id IS NOT NULL;
 
+-- referenceIds that more than one live customer holds, and how many do: what the view reference_conflicts finds by reading the index of
+-- all referenceIds. Empty until ../indexes.sql fills it; the triggers there keep it.
+CREATE TABLE shared_references (
+  reference_id TEXT PRIMARY KEY NOT NULL,
+  holders INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE VIEW live_customers AS SELECT * FROM customers WHERE deleted_at IS NULL;
 
 CREATE VIEW reference_conflicts AS
 SELECT reference_id, count(*) AS customers, json_group_array(customer_id) AS customer_ids
 FROM customers
 WHERE deleted_at IS NULL AND reference_id IN (
-  SELECT reference_id FROM customers WHERE reference_id IS NOT NULL GROUP BY reference_id HAVING count(*) > 1)
-GROUP BY reference_id HAVING count(*) > 1;
+  SELECT reference_id FROM customers WHERE reference_id IS NOT NULL AND deleted_at IS NULL GROUP BY reference_id HAVING count(*) > 1)
+GROUP BY reference_id;
 
 CREATE VIEW mirror_freshness AS
 SELECT p.pass_id, p.started_at, p.finished_at,

@@ -147,6 +147,7 @@ pub(super) fn check(file: &Connection, key: &str) {
             <> (SELECT count(*) FROM customers WHERE deleted_at IS NOT NULL)"),
         ("customers without a state", "SELECT count(*) FROM customers FULL JOIN customer_state s USING (row_id)
             WHERE (deleted_at IS NULL) IS NOT (s.live = 1)"),
+        ("shared referenceIds", crate::support::WRONGLY_SHARED),
         ("absent tombstones", "SELECT count(*) FROM absences JOIN customers USING (row_id) WHERE deleted_at IS NOT NULL"),
         ("passes running beside another", "SELECT count(*) > 1 FROM passes WHERE state = 'running'"),
         ("sweeps held beside another", "SELECT count(*) > 1 FROM passes WHERE sweep = 'held'"),
