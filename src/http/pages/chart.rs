@@ -75,7 +75,6 @@ struct Chart<'a> {
     durations: Durations,
     counts: Counts,
     slots: usize,
-    now: Timestamp,
 }
 
 impl<'a> Chart<'a> {
@@ -91,7 +90,6 @@ impl<'a> Chart<'a> {
             slots: passes.len().max(SLOTS_MIN),
             passes,
             took,
-            now,
         }
     }
 
