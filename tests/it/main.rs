@@ -25,6 +25,7 @@ mod follow;
 mod forget;
 mod journal;
 mod life;
+mod meters;
 mod past;
 mod people;
 mod query;
