@@ -26,6 +26,7 @@ mod forget;
 mod http;
 mod journal;
 mod life;
+mod meters;
 mod past;
 mod people;
 mod query;
