@@ -2,13 +2,13 @@
 
 mod text;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use chrono::Utc;
 
 use super::output::{Screen, harmless, note, print};
 use super::{Context, Exit, Failure};
-use crate::mirror::Reader;
+use crate::mirror::{Reader, log_of};
 use crate::model::{Timestamp, format_timestamp};
 use text::Surroundings;
 
@@ -95,9 +95,7 @@ fn not_before(reader: &Reader, now: Timestamp) -> Result<Option<String>, Failure
 
 /// What the mirror takes on disk, in bytes, its write-ahead log included.
 fn size_on_disk(path: &Path) -> u64 {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    [path.to_owned(), PathBuf::from(log)]
+    [path.to_owned(), log_of(path)]
         .iter()
         .filter_map(|file| std::fs::metadata(file).ok())
         .map(|metadata| metadata.len())

@@ -153,7 +153,12 @@ impl Trouble {
 
     /// As a page.
     pub(super) fn page(&self) -> Answer {
-        let page = pages::error(self.status.as_u16(), self.title, &self.text, self.what_to_do);
+        let page = pages::error(
+            self.status.as_u16(),
+            self.title,
+            &self.text,
+            self.what_to_do,
+        );
         self.hurried(Answer::new(self.status, HTML, page))
     }
 

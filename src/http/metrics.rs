@@ -207,7 +207,7 @@ fn customers(sheet: &mut Sheet, status: &Status) {
     sheet.count(
         "reference_conflicts",
         "referenceIds held by more than one live customer",
-        Some(status.reference_conflicts),
+        status.reference_conflicts,
     );
 }
 

@@ -7,26 +7,30 @@
 use rusqlite::{Connection, OptionalExtension};
 
 use super::browse::{LINE, line_from_row};
-use super::{Conflict, CustomerLine, Reader, Result, schema};
+use super::{Conflict, CustomerLine, Reader, Result, meta, schema};
 
 /// Holders that are named of one referenceId: as many as anybody compares.
 const HOLDERS_MAX: usize = 10;
+
+/// So many customers are read to count conflicts before the end of the first pass: some hundredths of a second.
+const COUNTED_MAX: i64 = 10_000;
 
 /// The one trigger that is asked for, where all are there or none.
 const TRIGGER: &str = "customers_insert_shares";
 
 impl Reader {
-    /// referenceIds that more than one live customer holds, in their order, up to `limit`. None before the end of the first pass.
-    pub fn conflicts(&self, limit: usize) -> Result<Vec<Conflict>> {
+    /// referenceIds that more than one live customer holds, in their order, up to `limit` of those behind `after`. None before the end of
+    /// the first pass.
+    pub fn conflicts(&self, after: Option<&str>, limit: usize) -> Result<Vec<Conflict>> {
         self.read(|connection| {
             let tx = connection.unchecked_transaction()?;
             if !is_kept(&tx)? {
                 return Ok(Vec::new());
             }
             tx.prepare_cached(
-                "SELECT reference_id, holders FROM shared_references ORDER BY reference_id LIMIT ?1",
+                "SELECT reference_id, holders FROM shared_references WHERE reference_id > ?1 ORDER BY reference_id LIMIT ?2",
             )?
-            .query_map([limit as i64], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .query_map((after.unwrap_or_default(), limit as i64), |row| Ok((row.get(0)?, row.get(1)?)))?
             .map(|found| {
                 let (reference_id, holders): (String, i64) = found?;
                 let customers = holders_of(&tx, &reference_id)?;
@@ -60,16 +64,17 @@ impl Reader {
     }
 }
 
-/// How many there are; `None` before the end of the first pass, when to count them would take reading every customer.
+/// How many there are; `None` before the end of a long first pass, when to count them would take reading every customer.
 pub(super) fn count(connection: &Connection) -> rusqlite::Result<Option<i64>> {
-    if !is_kept(connection)? {
+    let table = if is_kept(connection)? {
+        "shared_references"
+    } else if meta::<i64>(connection, "live_customers")?.is_none_or(|live| live <= COUNTED_MAX) {
+        "reference_conflicts"
+    } else {
         return Ok(None);
-    }
-    connection
-        .query_row("SELECT count(*) FROM shared_references", [], |row| {
-            row.get(0)
-        })
-        .map(Some)
+    };
+    let sql = format!("SELECT count(*) FROM {table}");
+    connection.query_row(&sql, [], |row| row.get(0)).map(Some)
 }
 
 fn is_kept(connection: &Connection) -> rusqlite::Result<bool> {

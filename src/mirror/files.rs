@@ -32,6 +32,11 @@ pub(super) fn create_folder(folder: &Path) -> io::Result<()> {
         .create(folder)
 }
 
+/// The -wal file of a mirror, which need not be there.
+pub fn log_of(path: &Path) -> PathBuf {
+    beside(path, "-wal")
+}
+
 /// Opens a file for reading and writing, and makes it, with its mode, where it is missing. The mirror's own is made so before
 /// SQLite would make it with the umask's mode; its -wal and -shm take over mode and owner.
 pub(super) fn open_or_create(path: &Path) -> io::Result<File> {

@@ -170,16 +170,20 @@ fn mark_as_listed(
 }
 
 impl Reader {
-    /// The records that came to quarantine last, the newest first, up to `limit`. Of each record only the beginning is there, and of one
+    /// The records that came to quarantine last, the newest first, up to `limit` of those before number `before`. Of each record only the beginning is there, and of one
     /// that is very large nothing.
-    pub fn recently_quarantined(&self, limit: usize) -> Result<Vec<Quarantined>> {
+    pub fn recently_quarantined(
+        &self,
+        before: Option<i64>,
+        limit: usize,
+    ) -> Result<Vec<Quarantined>> {
         self.read(|connection| {
             connection
                 .prepare_cached(
                     "SELECT id, pass_id, page, customer_id, reason, at, CASE WHEN octet_length(raw) <= ?2 THEN raw ELSE '' END AS raw
-                     FROM quarantine ORDER BY id DESC LIMIT ?1",
+                     FROM quarantine WHERE id < ?3 ORDER BY id DESC LIMIT ?1",
                 )?
-                .query_map((limit as i64, LISTED_BYTES_MAX as i64), |row| {
+                .query_map((limit as i64, LISTED_BYTES_MAX as i64, before.unwrap_or(i64::MAX)), |row| {
                     let mut record = from_row(row)?;
                     record.raw = cut(&record.raw, LISTED_CHARS_MAX);
                     Ok(record)

@@ -37,7 +37,7 @@ pub struct Status {
     pub held_sweep: Option<HeldSweep>,
     /// Records in quarantine.
     pub quarantined: i64,
-    /// referenceIds held by more than one live customer; `null` before the end of the first pass, which is when they can be counted.
+    /// referenceIds held by more than one live customer; `null` before the end of a long first pass, which is when they can be counted.
     pub reference_conflicts: Option<i64>,
     /// Who writes to the mirror now.
     pub lock: LockStatus,

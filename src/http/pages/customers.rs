@@ -115,7 +115,7 @@ pub(crate) enum Found<'a> {
         page: usize,
         /// How many hits a page has at most.
         page_size: usize,
-        /// How many hits can be looked through in all. If a page ends there and there are more, the search has to be narrowed.
+        /// How many hits can be looked through in all.
         hits_max: usize,
         /// No live customer answers, but a deleted one does.
         is_known_deleted: bool,
@@ -237,20 +237,24 @@ fn results(view: &CustomersView<'_>) -> Markup {
             }
             let before = page.saturating_sub(1).saturating_mul(page_size);
             let last = before.saturating_add(hits.hits.len());
-            let words = if page <= 1 && !hits.more {
+            let words = if page <= 1 && !hits.more && !hits.beyond_window {
                 plural(last as i64, "customer", "customers")
             } else {
                 format!(
                     "Customers {} to {}{}",
                     count(before as i64 + 1),
                     count(last as i64),
-                    if hits.more { " of more" } else { "" }
+                    if hits.more || hits.beyond_window {
+                        " of more"
+                    } else {
+                        ""
+                    }
                 )
             };
             html! {
                 (title(&words))
                 (people::render(&People::hits("hits", "Customers that were found, the best answers first", &hits.hits, view.now)))
-                (answers_paging(view.form, page, hits.more, last >= hits_max, hits_max))
+                (answers_paging(view.form, page, hits, hits_max))
             }
         }
         Found::Listed { browsed, after } => listed(view, browsed, after),
@@ -289,25 +293,19 @@ fn no_answer(form: &CustomersForm, page: usize, is_known_deleted: bool) -> Marku
     }
 }
 
-fn answers_paging(
-    form: &CustomersForm,
-    page: usize,
-    more: bool,
-    is_last: bool,
-    hits_max: usize,
-) -> Markup {
+fn answers_paging(form: &CustomersForm, page: usize, hits: &Hits, hits_max: usize) -> Markup {
     let previous = page.saturating_sub(1).to_string();
     let next = page.saturating_add(1).to_string();
     html! {
-        @if more && is_last {
-            p #narrow { "More than " (count(hits_max as i64)) " match: narrow the search to see the others." }
+        @if hits.beyond_window && !hits.more {
+            p #narrow { "There may be more than these: no more than " (count(hits_max as i64)) " are ranked. Narrow the search to see the others." }
         }
-        @if page > 1 || (more && !is_last) {
+        @if page > 1 || hits.more {
             nav.paging aria-label="Pages of results" {
                 @if page == 2 { a rel="prev" href=(form.address(&[])) { "← Previous" } }
                 @if page > 2 { a rel="prev" href=(form.address(&[("page", &previous)])) { "← Previous" } }
                 span { "Page " (count(page as i64)) }
-                @if more && !is_last { a #next-page rel="next" href=(form.address(&[("page", &next)])) { "Next →" } }
+                @if hits.more { a #next-page rel="next" href=(form.address(&[("page", &next)])) { "Next →" } }
             }
         }
     }

@@ -20,14 +20,15 @@ mod people;
 mod status;
 mod text;
 
-pub(crate) use assets::{Asset, asset};
+pub(crate) use assets::asset;
 pub(crate) use customer::{CustomerView, customer, no_such_customer};
-pub(crate) use customers::{CustomersForm, CustomersView, Found, Misunderstood, customers};
+#[cfg(test)]
+pub(crate) use customers::Misunderstood;
+pub(crate) use customers::{CustomersForm, CustomersView, Found, customers};
 pub(crate) use error::error;
 pub(crate) use lists::{
     ConflictsView, DeletionsView, QuarantineView, conflicts, deletions, quarantine,
 };
-pub(crate) use paths::customer_path;
 pub(crate) use status::{StatusView, status};
 
 #[cfg(test)]

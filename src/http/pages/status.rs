@@ -169,7 +169,7 @@ fn quarantine(view: &StatusView<'_>) -> Markup {
 }
 
 fn conflicts(view: &StatusView<'_>) -> Markup {
-    let total = view.status.reference_conflicts;
+    let total = view.status.reference_conflicts.unwrap_or_default();
     let shown = &view.conflicts[..view.conflicts.len().min(FEW)];
     let content = (total > 0).then(|| {
         html! {

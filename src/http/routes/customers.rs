@@ -138,8 +138,7 @@ async fn browse(
         .zip(row)
         .map(|(at, row_id)| BrowsePosition { at, row_id });
     let behind = after.clone();
-    let read =
-        desk.ask(move |reader| reader.browse(&filter, behind.as_ref(), PAGE, PATIENCE));
+    let read = desk.ask(move |reader| reader.browse(&filter, behind.as_ref(), PAGE, PATIENCE));
     let browsed = read.await?;
     let found = Found::Listed {
         browsed: &browsed,
@@ -164,7 +163,10 @@ async fn customer(desk: &Desk, id: &str, fields: &HashMap<String, String>) -> An
         let Some(profile) = reader.profile(&wanted)? else {
             return Ok(None);
         };
-        Ok(Some((profile, reader.history(&wanted, before_seq, CHANGES)?)))
+        Ok(Some((
+            profile,
+            reader.history(&wanted, before_seq, CHANGES)?,
+        )))
     });
     match read.await {
         Ok(Some((profile, history))) => Answer::html(pages::customer(&CustomerView {

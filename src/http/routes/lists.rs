@@ -59,10 +59,7 @@ pub(super) async fn quarantine(State(desk): Shared, fields: Fields) -> Answer {
     }
 }
 
-pub(super) async fn conflicts(
-    State(desk): Shared,
-    Query(mut fields): Fields,
-) -> Answer {
+pub(super) async fn conflicts(State(desk): Shared, Query(mut fields): Fields) -> Answer {
     let after = fields.remove("after");
     let is_first = after.is_none();
     let read = desk.ask(move |reader| {
@@ -75,7 +72,7 @@ pub(super) async fn conflicts(
             conflicts.truncate(PAGE);
             let next = conflicts.last().filter(|_| has_more);
             Answer::html(pages::conflicts(&ConflictsView {
-                total,
+                total: total.unwrap_or_default(),
                 conflicts: &conflicts,
                 is_first,
                 next_after: next.map(|next| next.reference_id.as_str()),

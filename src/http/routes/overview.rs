@@ -58,7 +58,11 @@ async fn page(desk: &Desk) -> Result<Answer, Trouble> {
     let (mirror_bytes, wal_bytes) = desk.sizes();
     let schedule = {
         let timing = desk.site.timing.borrow();
-        format!("{} {}", timing.when.expression(), timing.when.timezone().name())
+        format!(
+            "{} {}",
+            timing.when.expression(),
+            timing.when.timezone().name()
+        )
     };
     let warning = desk.site.source.as_ref().and_then(|configured| {
         let is_other = status.mirror.source.as_ref().is_some_and(|source| source != configured);

@@ -134,7 +134,7 @@ fn who_shares_a_reference_id_is_named() {
     let records: Vec<&str> = records.iter().map(String::as_str).collect();
     fixture.pages(0, &[&records], Some("next"));
     let reader = Reader::open(&fixture.path).unwrap();
-    assert_eq!(reader.conflicts(9).unwrap(), []);
+    assert_eq!(reader.conflicts(None, 9).unwrap(), []);
     assert_eq!(reader.conflicting_with("a1").unwrap(), None);
     assert_eq!(reader.status().unwrap().reference_conflicts, None);
 
@@ -156,11 +156,11 @@ fn who_shares_a_reference_id_is_named() {
     ];
     let of_b = ("b".to_owned(), ids(&first_b), 13);
     assert_eq!(
-        told(reader.conflicts(9).unwrap()),
+        told(reader.conflicts(None, 9).unwrap()),
         [of_a.clone(), of_b.clone()]
     );
     assert_eq!(
-        told(reader.conflicts(1).unwrap()),
+        told(reader.conflicts(None, 1).unwrap()),
         std::slice::from_ref(&of_a)
     );
     assert_eq!(reader.status().unwrap().reference_conflicts, Some(2));

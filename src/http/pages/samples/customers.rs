@@ -184,7 +184,11 @@ impl Sample<'_> {
                 )
             })
             .collect();
-        Hits { hits, more: true }
+        Hits {
+            hits,
+            more: true,
+            beyond_window: false,
+        }
     }
 
     fn customer_page(self, is_deleted: bool) -> String {

@@ -88,7 +88,7 @@ impl Sample<'_> {
                 last_passes: passes[..10].to_vec(),
                 held_sweep: None,
                 quarantined: 0,
-                reference_conflicts: 0,
+                reference_conflicts: Some(0),
                 lock: Some(Owner {
                     pid: 4711,
                     started_at: self.ago(400_000),
@@ -209,7 +209,7 @@ impl Sample<'_> {
         sample.held = self.lines(0..20);
         sample.status.quarantined = 7;
         sample.quarantined = self.quarantined();
-        sample.status.reference_conflicts = 12;
+        sample.status.reference_conflicts = Some(12);
         sample.conflicts = self.conflicts();
         sample.status.retry =
             Some(self.retry(Remedy::Server, "timed out after 60 s waiting for page 5"));

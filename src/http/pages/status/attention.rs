@@ -77,8 +77,7 @@ fn matters(view: &StatusView<'_>) -> Vec<Matter> {
             text: html! { p { a href="/quarantine" { "What could not be mirrored, and why" } ", or " (command("customer-mirror quarantine")) } },
         });
     }
-    let conflicts = view.status.reference_conflicts;
-    if conflicts > 0 {
+    if let Some(conflicts @ 1..) = view.status.reference_conflicts {
         matters.push(Matter {
             name: "conflicts",
             is_urgent: false,
