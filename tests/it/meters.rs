@@ -308,8 +308,8 @@ async fn deletions_and_returns_are_counted() {
 
 #[tokio::test]
 async fn the_rate_cap_is_counted_as_one() {
-    let mut process = Process::of(customers(1..=45)).await;
-    process.api.max_requests_per_second = Some(100.0);
+    let mut process = Process::of(customers(1..=15)).await;
+    process.api.max_requests_per_second = Some(2.0);
     process.pass(None).await.unwrap();
     let counted = process.counted();
     assert!(counted["wait_seconds_total{reason=\"rate_cap\"}"] > 0.0);
