@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # tests/tools.sh: the mirror opened by other people's programs, while the daemon writes to it: the distribution's sqlite3, Python's
 # sqlite3, JDBC as DBeaver uses it (where there is a Java), and Datasette with docs/datasette.json. First the tests of README, with
-# everything that they need.
-# Installs sqlite3, jq, python3-venv, curl (apt), and Datasette (pip, in a folder that it removes). Builds the release binary unless
+# everything that they need, and Prometheus's promtool on the metrics, the alert rules and the dashboard.
+# Installs sqlite3, jq, python3-venv, curl (apt), and, in a folder that it removes, promtool (apt) and Datasette (pip). Builds the release binary unless
 # CUSTOMER_MIRROR_BIN names one.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -40,6 +40,25 @@ fail() {
   echo "tools: $*" >&2
   exit 1
 }
+
+promtool=$(command -v promtool || true)
+if [ -z "$promtool" ] && (cd "$root" && apt-get download -qq prometheus && dpkg-deb -x prometheus_*.deb prometheus) >/dev/null 2>&1; then
+  # Unpacked only: to install the package is to start a server.
+  promtool=$root/prometheus/usr/bin/promtool
+fi
+if [ -n "$promtool" ]; then
+  "$promtool" check rules docs/prometheus-alerts.yml
+  "$promtool" test rules tests/tools/alerts_test.yml
+  # The dashboard's queries as rules, with a value for what Grafana fills in.
+  jq '{groups: [{name: "dashboard", rules: [[.panels[].targets[]?.expr] | to_entries[]
+    | {record: "query_\(.key)", expr: (.value | gsub("\\$__rate_interval"; "5m"))}]}]}' \
+    docs/grafana-dashboard.json >"$root/dashboard-rules.json"
+  "$promtool" check rules "$root/dashboard-rules.json"
+  METRICS_TEXT="$root/metrics.txt" cargo test --locked --quiet --lib writes_the_text_for_promtool -- --ignored >/dev/null
+  "$promtool" check metrics <"$root/metrics.txt" || fail "the metrics"
+else
+  echo "NOT TESTED: metrics, alert rules and dashboard, for want of promtool"
+fi
 
 port=${PORT:-8680}
 "$bin" simulate-api --port "$port" --customers 3000 --key tools-key >/dev/null 2>"$root/simulator.log" &

@@ -23,6 +23,7 @@ struct Process {
     mirror: SharedMirror,
     api: Api,
     patience: Duration,
+    resume: Resume,
 }
 
 impl Process {
@@ -50,6 +51,7 @@ impl Process {
             mirror: SharedMirror::new(mirror),
             api,
             patience: Duration::from_secs(60),
+            resume: Resume::Yes,
         }
     }
 
@@ -78,7 +80,7 @@ impl Process {
                 ..deletions()
             },
             changes: Changes { keep: None },
-            resume: Resume::Yes,
+            resume: self.resume,
             clock: Clock::system(),
         };
         let (stop, stopped) = watch::channel(false);
@@ -279,6 +281,21 @@ async fn a_pass_that_is_told_to_stop_is_interrupted_and_goes_on() {
 }
 
 #[tokio::test]
+async fn a_look_at_the_first_page_is_counted() {
+    let mut process = Process::of(customers(1..=45)).await;
+    process.pass(Some(3)).await.unwrap();
+    process.resume = Resume::UnlessStuck;
+    process.pass(None).await.unwrap();
+    assert_eq!(
+        process.counted_by("passes_total"),
+        count(["interrupted", "abandoned", "complete"])
+    );
+    // All but the one that was given up: 2, then one to look, then 5.
+    assert_eq!(process.counted_by("requests_total"), count(["ok"; 8]));
+    assert_eq!(process.number("pages_total"), 7);
+}
+
+#[tokio::test]
 async fn a_mirror_that_fails_is_counted() {
     let process = Process::of(customers(1..=45)).await;
     process
@@ -308,8 +325,8 @@ async fn deletions_and_returns_are_counted() {
 
 #[tokio::test]
 async fn the_rate_cap_is_counted_as_one() {
-    let mut process = Process::of(customers(1..=45)).await;
-    process.api.max_requests_per_second = Some(100.0);
+    let mut process = Process::of(customers(1..=15)).await;
+    process.api.max_requests_per_second = Some(2.0);
     process.pass(None).await.unwrap();
     let counted = process.counted();
     assert!(counted["wait_seconds_total{reason=\"rate_cap\"}"] > 0.0);
