@@ -141,7 +141,7 @@ fn examples(help: &str) -> Vec<String> {
 
 /// What would go on for ever, or needs a systemd: for those, it is enough here that the arguments are known.
 fn stays(example: &str) -> bool {
-    ["run", "simulate-api", "demo"]
+    ["run", "serve", "simulate-api", "demo"]
         .iter()
         .any(|command| example.starts_with(&format!("customer-mirror {command}")))
         || example.contains("--follow")

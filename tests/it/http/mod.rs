@@ -4,6 +4,7 @@ mod client;
 mod gate;
 mod health;
 mod load;
+mod pages;
 
 use std::path::PathBuf;
 

@@ -11,13 +11,17 @@ use crate::tools;
 use super::{blocks, sections};
 
 /// What can't be run here, how its lines begin, and where it is run instead.
-const ELSEWHERE: [(&str, &str); 6] = [
+const ELSEWHERE: [(&str, &str); 7] = [
     ("cargo run --release -- demo", ".ci/run runs it"),
     ("cargo test", "it would run itself"),
     ("cargo install --path .", "it installs"),
     (
         "customer-mirror run ",
         "it goes on for ever; tests/it/daemon.rs does",
+    ),
+    (
+        "customer-mirror serve ",
+        "it goes on for ever; tests/it/http does",
     ),
     (
         "datasette customers.db --metadata docs/datasette.json",
