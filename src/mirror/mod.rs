@@ -52,7 +52,7 @@ pub use erase::{Erased, Forgotten, Refusal};
 pub use error::{DAEMON, MirrorError};
 pub use feed::{Change, FeedBatch, FeedBounds, FeedFilter, FeedGap, FeedPosition};
 pub(crate) use files::{leave_to_folder_owner, sync_folder_of};
-pub use find::{Hit, Hits, Match, SEARCH_WINDOW, SUMMARY, SearchPage};
+pub use find::{Hit, Hits, Match, SEARCH_WINDOW, SUMMARY, SearchEffort, SearchPage};
 pub use health::{Disk, FileFacts, Files, Health, lock_state};
 pub use lock::{LockState, Owner};
 pub use passes::{Checkpoint, Standing};
