@@ -97,10 +97,10 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Fail
 
 fn summed_up(hits: &Hits) -> String {
     let count = plural(hits.hits.len() as i64, "customer", "customers");
-    if hits.more || hits.beyond_window {
-        format!("{count} shown; there are more, see --limit")
-    } else {
-        count
+    match (hits.more, hits.beyond_window) {
+        (true, _) => format!("{count} shown; there are more, see --limit"),
+        (false, true) => format!("{count} shown; there may be more, see --limit"),
+        (false, false) => count,
     }
 }
 

@@ -194,7 +194,7 @@ impl Search<'_> {
         if !(self.names_one() && found.hits.iter().any(|hit| hit.score == Answer::EXACT)) {
             self.with_id_like(&mut found)?;
             for lookup in self.question.lookups() {
-                if found.hits.len() > window {
+                if found.hits.len() > window || found.is_late() {
                     break;
                 }
                 self.look_up(&lookup, &mut found)?;

@@ -249,3 +249,34 @@ impl Mirror {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::Fixture;
+
+    #[test]
+    fn a_list_has_the_newest_first_and_no_record_in_full() {
+        let bad = |name: &str| format!(r#"{{"customerId":"","name":"{name}"}}"#);
+        let (first, long, huge) = (
+            bad("first"),
+            bad(&"é".repeat(5000)),
+            bad(&"x".repeat(LISTED_BYTES_MAX)),
+        );
+        let mut fixture = Fixture::empty();
+        fixture.pass(0, &[&[&first, &long, &huge]]);
+        fixture.pass(10, &[&[&bad("last")]]);
+        let reader = Reader::open(&fixture.path).unwrap();
+        let listed = reader.recently_quarantined(9).unwrap();
+        assert_eq!(
+            listed.iter().map(|record| record.id).collect::<Vec<_>>(),
+            [4, 3, 2, 1]
+        );
+        assert_eq!((&listed[0].raw, listed[0].pass_id), (&bad("last"), Some(2)));
+        assert_eq!(listed[1].raw, "");
+        assert_eq!(listed[2].raw.chars().count(), LISTED_CHARS_MAX + 1);
+        assert!(listed[2].raw.ends_with("é…"));
+        assert_eq!((&listed[3].raw, listed[3].page), (&first, Some(1)));
+        assert_eq!(reader.recently_quarantined(1).unwrap().len(), 1);
+    }
+}

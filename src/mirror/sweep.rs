@@ -257,3 +257,42 @@ fn decide(
         )
         .map(drop)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::Fixture;
+
+    #[test]
+    fn who_waits_for_a_decision_is_listed_in_pages() {
+        let customer = |number: u8| format!(r#"{{"customerId":"c{number}"}}"#);
+        let records: Vec<String> = (1..=8).map(customer).collect();
+        let records: Vec<&str> = records.iter().map(String::as_str).collect();
+        let mut fixture = Fixture::empty();
+        fixture.pass(0, &[&records]);
+        let ids = |fixture: &Fixture, after, limit| {
+            let reader = Reader::open(&fixture.path).unwrap();
+            let (lines, next) = reader.held_customers(after, limit).unwrap();
+            let ids: Vec<String> = lines.into_iter().map(|line| line.customer_id).collect();
+            (ids.join(" "), next)
+        };
+        // c8 is absent for a shorter time, and not held.
+        fixture.pass(10, &[&[records[0], records[3], records[7]]]);
+        assert_eq!(ids(&fixture, None, 9), (String::new(), None));
+        fixture.pass(20, &[&[records[0], records[3]]]);
+        for (after, limit, expected) in [
+            (None, 9, ("c2 c3 c5 c6 c7", None)),
+            (None, 5, ("c2 c3 c5 c6 c7", None)),
+            (None, 2, ("c2 c3", Some(3))),
+            (Some(3), 2, ("c5 c6", Some(6))),
+            (Some(6), 2, ("c7", None)),
+            (Some(7), 2, ("", None)),
+            (None, 0, ("", None)),
+        ] {
+            let expected = (expected.0.to_owned(), expected.1);
+            assert_eq!(ids(&fixture, after, limit), expected, "{after:?} {limit}");
+        }
+        fixture.mirror.discard_held_sweep().unwrap();
+        assert_eq!(ids(&fixture, None, 9), (String::new(), None));
+    }
+}

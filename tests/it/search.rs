@@ -259,6 +259,25 @@ async fn what_is_asked_for_is_what_is_printed() {
     assert_eq!(found(&business), "4");
     let none = bench.run(&["search", "--type", "CONSUMER", "山田"]).await;
     assert_eq!(found(&none), "");
+    for (options, expected) in [
+        (&["--country", "se"][..], "1"),
+        (&["--country", "NO"], ""),
+        (&["--changed-since", "2h"], "1"),
+        (
+            &[
+                "--changed-since",
+                "2000-01-01",
+                "--country",
+                "SE",
+                "--deleted",
+            ],
+            "1",
+        ),
+        (&["--changed-since", "2999-01-01"], ""),
+    ] {
+        let run = bench.run(&[&["search", "asa"], options].concat()).await;
+        assert_eq!(found(&run), expected, "{options:?}");
+    }
     let first = bench.run(&["search", "--limit", "1", "ek"]).await;
     assert_eq!(found(&first), "6");
     let csv = bench
@@ -284,6 +303,7 @@ async fn what_is_asked_for_is_what_is_printed() {
         (&["search", "--limit", "0", "x"], 64),
         (&["search", "--limit", "10001", "x"], 64),
         (&["search", "--format", "cvs", "x"], 64),
+        (&["search", "--changed-since", "yesterday", "x"], 64),
     ] {
         bench.run(arguments).await.exits(status);
     }

@@ -33,8 +33,9 @@ const JUDGEMENT: u64 = 80;
 /// [`SearchEffort::Quick`]: some 50 ms. It is counted, not timed, so that another page of the same answers finds the same ones.
 const QUICK_WORK_MAX: u64 = 200_000;
 
-/// And if the machine is slow, or a step of an index takes very many within FTS5, this is the end.
-const QUICK_PATIENCE: Duration = Duration::from_millis(100);
+/// And if the machine is slow, or FTS5 has much to do for a step (to begin with, it merges the lists of all words with a common
+/// beginning), nothing new is begun after this.
+const QUICK_PATIENCE: Duration = Duration::from_millis(60);
 
 /// Units of work between two looks at the time.
 const WORK_A_LOOK: u64 = 1000;
@@ -45,6 +46,8 @@ pub(super) struct Found {
     pub(super) hits: Vec<Hit>,
     /// Whether an index had more entries than were looked at.
     pub(super) is_cut: bool,
+    /// Whether there was enough work, or time is up.
+    has_ended: bool,
     work: u64,
     looked_at_time: u64,
     /// Until when, if there is an end to it.
@@ -58,23 +61,33 @@ impl Found {
             rows: HashSet::new(),
             hits: Vec::new(),
             is_cut: false,
+            has_ended: false,
             work: 0,
             looked_at_time: 0,
             deadline: is_quick.then(|| Instant::now() + QUICK_PATIENCE),
         }
     }
 
+    /// Whether time is up.
+    pub(super) fn is_late(&mut self) -> bool {
+        self.has_ended |= self
+            .deadline
+            .is_some_and(|deadline| Instant::now() >= deadline);
+        self.is_cut |= self.has_ended;
+        self.has_ended
+    }
+
     /// Whether there was enough work.
     fn is_over(&mut self) -> bool {
-        let Some(deadline) = self.deadline else {
+        if self.deadline.is_none() {
             return false;
-        };
-        if self.work >= self.looked_at_time + WORK_A_LOOK {
-            self.looked_at_time = self.work;
-            self.is_cut |= Instant::now() >= deadline;
         }
-        self.is_cut |= self.work >= QUICK_WORK_MAX;
-        self.is_cut
+        self.has_ended |= self.work >= QUICK_WORK_MAX;
+        if self.has_ended || self.work >= self.looked_at_time + WORK_A_LOOK {
+            self.looked_at_time = self.work;
+            return self.is_late();
+        }
+        false
     }
 }
 

