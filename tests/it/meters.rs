@@ -178,7 +178,7 @@ fn count(words: impl IntoIterator<Item = &'static str>) -> BTreeMap<String, u64>
 async fn a_walk_through_faults_is_counted_as_the_server_and_the_mirror_have_it() {
     let mut process = Process::of(Listing::seeded(7, 400)).await;
     process.api.page_size = PageSize::new(40).unwrap();
-    process.api.request_timeout = Duration::from_millis(500);
+    process.api.request_timeout = Duration::from_secs(2);
     process.order(
         "429:retry-after=1@page=2 500@page=3,times=2 503:retry-after=1@page=4 reset@page=5 \
          malformed@page=6 html-200@page=7 413:above=4@page=8 truncate@page=10 stall@page=11 408@page=12 \
@@ -262,7 +262,12 @@ async fn each_end_of_a_pass_is_counted(#[case] faults: &str, #[case] expected: &
     );
     let log = process.bench.sim.requests();
     let answered: u64 = process.counted_by("requests_total").values().sum();
-    assert_eq!(answered as usize, log.len());
+    // A circle is noticed by the commit, while the next page is asked for: that request may be given up.
+    let given_up = log.len() - answered as usize;
+    assert!(
+        given_up <= usize::from(faults.starts_with("cycle")),
+        "{given_up}"
+    );
 }
 
 #[tokio::test]
