@@ -202,9 +202,9 @@ impl<'a> Chart<'a> {
         for (index, pass) in self.passes.iter().enumerate() {
             let x = self.left(index);
             if fate(pass) == "ended" {
-                signs[0].1 += &format!("M{} 3L{} 11M{} 3L{} 11", x + 2, x + 8, x + 8, x + 2);
+                signs[0].1 += &format!("M{} 3L{} 11M{} 3L{} 11", x + 1, x + 9, x + 9, x + 1);
             } else if pass.sweep == SweepState::Held {
-                signs[1].1 += &format!("M{} 2L{} 7L{} 12L{} 7z", x + 5, x + 9, x + 5, x + 1);
+                signs[1].1 += &format!("M{} 2L{} 7L{} 12L{x} 7z", x + 5, x + 10, x + 5);
             }
             let took = self.took.get(index).copied().flatten();
             if took.is_some_and(|took| self.durations.is_cut(took)) {

@@ -20,6 +20,8 @@ use crate::model::Timestamp;
 
 /// A title in big letters is cut behind so many bytes; the whole name is among the fields.
 const TITLE_BYTES: usize = 2 * LINE_BYTES;
+/// A longer value is in a box of its own, and scrolls there.
+const LONG_BYTES: usize = 1000;
 /// More users are not shown.
 const USERS_MAX: usize = 500;
 
@@ -159,7 +161,10 @@ fn raw(view: &CustomerView<'_>) -> Markup {
 
 /// A value of a field, whole unless it is absurdly long.
 fn value(text: &str) -> Markup {
-    foreign_within(text, VALUE_BYTES)
+    let shown = foreign_within(text, VALUE_BYTES);
+    html! {
+        @if text.len() > LONG_BYTES { div.long tabindex="0" { (shown) } } @else { (shown) }
+    }
 }
 
 #[cfg(test)]

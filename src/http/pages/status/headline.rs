@@ -120,7 +120,7 @@ fn explanation(view: &StatusView<'_>) -> Markup {
             (None, _) => "No pass has been completed yet. What is here so far is a part.",
         }
         @if let Readiness::Ready { stale_at: Some(at) } = view.readiness {
-            " It would be stale from " (moment_and_since(&format_timestamp(*at), view.now)) " on."
+            " Stale from " (moment_and_since(&format_timestamp(*at), view.now)) " on, unless another pass is complete by then."
         }
     }
 }
