@@ -2,5 +2,5 @@
 
 pub(crate) mod health;
 // Until the server calls it.
-#[cfg_attr(not(test), allow(dead_code, unused_imports))]
+#[allow(dead_code, unused_imports)]
 pub(crate) mod pages;

@@ -13,7 +13,7 @@ use crate::model::Timestamp;
 pub(super) struct People<'a> {
     id: &'a str,
     label: &'a str,
-    people: Vec<Person<'a>>,
+    persons: Vec<Person<'a>>,
     now: Timestamp,
 }
 
@@ -46,22 +46,22 @@ impl<'a> People<'a> {
         lines: &'a [CustomerLine],
         now: Timestamp,
     ) -> Self {
-        let people = lines.iter().map(Person::of_line).collect();
+        let persons = lines.iter().map(Person::of_line).collect();
         Self {
             id,
             label,
-            people,
+            persons,
             now,
         }
     }
 
     /// Customers that answer a question.
     pub(super) fn hits(id: &'a str, label: &'a str, hits: &'a [Hit], now: Timestamp) -> Self {
-        let people = hits.iter().map(Person::of_hit).collect();
+        let persons = hits.iter().map(Person::of_hit).collect();
         Self {
             id,
             label,
-            people,
+            persons,
             now,
         }
     }
@@ -152,9 +152,9 @@ pub(super) fn names(id: &str, label: &str, lines: &[CustomerLine]) -> Markup {
 /// The list; nothing for nobody.
 pub(super) fn render(list: &People<'_>) -> Markup {
     html! {
-        @if !list.people.is_empty() {
+        @if !list.persons.is_empty() {
             ul id=(list.id) .people aria-label=(list.label) {
-                @for person in &list.people { li { (one(person, list.now)) } }
+                @for person in &list.persons { li { (one(person, list.now)) } }
             }
         }
     }

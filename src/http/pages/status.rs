@@ -185,3 +185,6 @@ fn conflicts(view: &StatusView<'_>) -> Markup {
     });
     section("conflicts", "Conflicts", content.as_ref())
 }
+
+#[cfg(test)]
+mod tests;
