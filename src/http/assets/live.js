@@ -76,7 +76,7 @@
   }
 
   async function ask() {
-    if (asking) return;
+    if (asking || document.hidden) return;
     asking = true;
     clearTimeout(timer);
     let wait = FAILED_INTERVAL_MS;

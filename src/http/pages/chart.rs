@@ -8,25 +8,24 @@
 //! are pixels in both.
 
 mod geometry;
+mod words;
 
 use std::time::Duration;
 
 use maud::{Markup, html};
 
-use super::text::exact;
-use crate::harmless::harmless;
 use crate::human::{count, plural, span};
-use crate::model::{PassReport, PassState, SweepState, Timestamp, parse_timestamp};
-use geometry::{Bars, Counts, Durations};
+use crate::model::{PassReport, SweepState, Timestamp};
+use geometry::{Bars, Counts, Durations, MARKS_HEIGHT, SLOT_WIDTH};
+use words::{day, fate, told};
+pub(super) use words::{told_span, took};
 
 /// More passes are not drawn.
 pub(super) const PASSES_MAX: usize = 60;
 /// With fewer passes than this, the rest is left free: a few passes would make very broad bars.
 const SLOTS_MIN: usize = 30;
 
-const SLOT_WIDTH: usize = 10;
 const LABELS_WIDTH: usize = 104;
-const MARKS_HEIGHT: usize = 16;
 const DURATION_HEIGHT: usize = 88;
 const COUNT_HEIGHT: usize = 34;
 const GAP: usize = 14;
@@ -53,8 +52,9 @@ pub(super) fn draw(passes: &[PassReport], now: Timestamp) -> Markup {
                     (chart.drawing())
                 }
                 p.axis aria-hidden="true" {
-                    span { (day(&first.started_at)) }
-                    span { (day(&last.started_at)) }
+                    // Fewer passes don't begin at the left.
+                    @if shown.len() >= SLOTS_MIN { span { (day(&first.started_at)) } }
+                    span.last { (day(&last.started_at)) }
                 }
                 figcaption {
                     "Each column is a pass, the latest at the right. Counts are drawn by order of magnitude, up to "
@@ -194,30 +194,25 @@ impl<'a> Chart<'a> {
 
     /// What is told by a sign above a column, not by its colour alone.
     fn marks(&self) -> impl Iterator<Item = (&'static str, String)> {
-        let mut signs = [
-            ("failed", String::new()),
-            ("held", String::new()),
-            ("cut", String::new()),
-        ];
-        for (index, pass) in self.passes.iter().enumerate() {
-            let x = self.left(index);
-            if fate(pass) == "ended" {
-                signs[0].1 += &format!("M{} 3L{} 11M{} 3L{} 11", x + 2, x + 8, x + 8, x + 2);
-            } else if pass.sweep == SweepState::Held {
-                signs[1].1 += &format!("M{} 2L{} 7L{} 12L{} 7z", x + 5, x + 9, x + 5, x + 1);
-            }
+        let drawn = |is_there: &dyn Fn(usize, &PassReport) -> bool, draw: fn(usize) -> String| {
+            let passes = self.passes.iter().enumerate();
+            let there = passes.filter(|(index, pass)| is_there(*index, pass));
+            there
+                .map(|(index, _)| draw(self.left(index)))
+                .collect::<String>()
+        };
+        let has_ended = |_: usize, pass: &PassReport| fate(pass) == "ended";
+        let is_held = |_: usize, pass: &PassReport| pass.sweep == SweepState::Held;
+        let is_cut = |index: usize, _: &PassReport| {
             let took = self.took.get(index).copied().flatten();
-            if took.is_some_and(|took| self.durations.is_cut(took)) {
-                // A gap across the bar.
-                signs[2].1 += &format!(
-                    "M{x} {}L{} {}",
-                    MARKS_HEIGHT + 12,
-                    x + SLOT_WIDTH,
-                    MARKS_HEIGHT + 6
-                );
-            }
-        }
-        signs.into_iter().filter(|(_, path)| !path.is_empty())
+            took.is_some_and(|took| self.durations.is_cut(took))
+        };
+        let marks = [
+            ("failed", drawn(&has_ended, geometry::cross)),
+            ("held", drawn(&is_held, geometry::diamond)),
+            ("cut", drawn(&is_cut, geometry::gap)),
+        ];
+        marks.into_iter().filter(|(_, path)| !path.is_empty())
     }
 
     /// The signs that are there, in words.
@@ -257,68 +252,6 @@ impl<'a> Chart<'a> {
             found.join(", "),
         )
     }
-}
-
-/// How long a pass took, or has taken so far; `None` if its times are unreadable.
-pub(super) fn took(pass: &PassReport, now: Timestamp) -> Option<Duration> {
-    let began = parse_timestamp(&pass.started_at)?;
-    let end = match &pass.finished_at {
-        Some(end) => parse_timestamp(end)?,
-        None => now,
-    };
-    // The clock may have been set meanwhile.
-    Some((end - began).to_std().unwrap_or_default())
-}
-
-/// A span for reading, under a second too.
-pub(super) fn told_span(duration: Duration) -> String {
-    if duration.is_zero() || duration >= Duration::from_secs(1) {
-        span(duration)
-    } else {
-        format!("{} ms", duration.as_millis())
-    }
-}
-
-fn fate(pass: &PassReport) -> &'static str {
-    match pass.state {
-        PassState::Complete => "complete",
-        PassState::Failed | PassState::Abandoned => "ended",
-        PassState::Running => "running",
-    }
-}
-
-fn day(stored: &str) -> String {
-    parse_timestamp(stored).map_or_else(
-        || harmless(stored).into_owned(),
-        |at| at.format("%Y-%m-%d %H:%M").to_string(),
-    )
-}
-
-/// A pass in words.
-fn told(pass: &PassReport, took: Option<Duration>) -> String {
-    let found: Vec<String> = LANES
-        .iter()
-        .map(|(name, number)| (*name, number(pass)))
-        .chain([("quarantined", pass.quarantined)])
-        .filter(|(_, number)| *number > 0)
-        .map(|(name, number)| format!("{} {name}", count(number)))
-        .collect();
-    let found = if found.is_empty() {
-        "no change".to_owned()
-    } else {
-        found.join(", ")
-    };
-    let took = took.map_or_else(String::new, |took| match pass.finished_at {
-        Some(_) => format!(", took {}", told_span(took)),
-        None => format!(", for {} so far", told_span(took)),
-    });
-    format!(
-        "Pass {}: {}, began {}{took}, {}: {found}",
-        pass.pass_id,
-        pass.state.as_str(),
-        exact(&pass.started_at),
-        plural(pass.records, "record", "records"),
-    )
 }
 
 #[cfg(test)]

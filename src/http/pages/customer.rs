@@ -11,7 +11,8 @@ use maud::{Markup, html};
 use super::frame::Frame;
 use super::paths::raw_path;
 use super::text::{
-    LINE_BYTES, RAW_BYTES, VALUE_BYTES, foreign, foreign_json, foreign_within, moment_and_since,
+    LINE_BYTES, RAW_BYTES, VALUE_BYTES, beginning, foreign, foreign_json, foreign_within,
+    moment_and_since,
 };
 use crate::harmless::harmless;
 use crate::human::plural;
@@ -20,6 +21,10 @@ use crate::model::Timestamp;
 
 /// A title in big letters is cut behind so many bytes; the whole name is among the fields.
 const TITLE_BYTES: usize = 2 * LINE_BYTES;
+/// A longer value is in a box of its own, and scrolls there.
+const LONG_BYTES: usize = 1000;
+/// So much of an ID is searched for.
+const FIELD_BYTES: usize = 200;
 /// More users are not shown.
 const USERS_MAX: usize = 500;
 
@@ -102,7 +107,7 @@ pub(crate) fn no_such_customer(customer_id: &str) -> String {
                 div.field.question {
                     label for="q" { "Search for it" }
                     input #q name="q" type="search" autocomplete="off" spellcheck="false" dir="auto"
-                        value=(harmless(customer_id.get(..200).unwrap_or(customer_id)));
+                        value=(harmless(beginning(customer_id, FIELD_BYTES)));
                     input type="hidden" name="standing" value="any";
                 }
                 div.buttons { button type="submit" { "Search" } }
@@ -159,7 +164,10 @@ fn raw(view: &CustomerView<'_>) -> Markup {
 
 /// A value of a field, whole unless it is absurdly long.
 fn value(text: &str) -> Markup {
-    foreign_within(text, VALUE_BYTES)
+    let shown = foreign_within(text, VALUE_BYTES);
+    html! {
+        @if text.len() > LONG_BYTES { div.long tabindex="0" { (shown) } } @else { (shown) }
+    }
 }
 
 #[cfg(test)]

@@ -1,93 +1,16 @@
 //! Looking for customers, and looking through them.
 
+mod form;
+
 use maud::{Markup, html};
-use serde::Deserialize;
 
 use super::frame::Frame;
-use super::paths::with_query;
 use super::people::{self, People};
 use crate::harmless::harmless;
 use crate::human::{count, plural};
-use crate::mirror::{BrowsePosition, Browsed, CustomerFilter, CustomerStanding, Hits};
+use crate::mirror::{BrowsePosition, Browsed, CustomerStanding, Hits};
 use crate::model::Timestamp;
-use crate::when;
-
-/// What may be typed into a field of the form.
-const FIELD_CHARACTERS_MAX: usize = 200;
-
-/// The form as it was filled in. The query of `/customers` deserialises into it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub(crate) struct CustomersForm {
-    /// What is searched for; empty to look through all.
-    pub(crate) q: String,
-    /// Only customers of this type.
-    #[serde(rename = "type")]
-    pub(crate) customer_type: String,
-    /// Only customers of this country.
-    pub(crate) country: String,
-    /// Only customers that changed since, as a person writes a time.
-    pub(crate) since: String,
-    /// `live`, `deleted` or `any`; anything else is `live`.
-    pub(crate) standing: String,
-}
-
-/// What can't be understood of a form.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Misunderstood {
-    /// Why the time can't be read.
-    pub(crate) since: Option<String>,
-}
-
-impl CustomersForm {
-    /// Who is meant.
-    ///
-    /// # Errors
-    /// What can't be understood; it goes back to the page.
-    pub(crate) fn filter(&self) -> Result<CustomerFilter, Misunderstood> {
-        let text = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
-        let changed_since = match text(&self.since) {
-            None => None,
-            Some(time) => Some(when::parse(&time).map_err(|expected| Misunderstood {
-                since: Some(expected),
-            })?),
-        };
-        Ok(CustomerFilter {
-            customer_type: text(&self.customer_type),
-            country: text(&self.country),
-            changed_since,
-            standing: self.standing(),
-        })
-    }
-
-    fn standing(&self) -> CustomerStanding {
-        match self.standing.as_str() {
-            "deleted" => CustomerStanding::Deleted,
-            "any" => CustomerStanding::Any,
-            _ => CustomerStanding::Live,
-        }
-    }
-
-    /// The address that shows this form filled in, and more.
-    fn address(&self, more: &[(&str, &str)]) -> String {
-        let mut pairs = vec![
-            ("q", self.q.as_str()),
-            ("type", &self.customer_type),
-            ("country", &self.country),
-            ("since", &self.since),
-            ("standing", &self.standing),
-        ];
-        pairs.extend(more);
-        with_query("/customers", &pairs)
-    }
-
-    /// Whether it excludes anybody that is live.
-    fn is_narrowed(&self) -> bool {
-        [&self.customer_type, &self.country, &self.since]
-            .iter()
-            .any(|field| !field.trim().is_empty())
-    }
-}
+pub(crate) use form::{CustomersForm, Misunderstood};
 
 /// What the page of customers shows.
 #[derive(Debug, Clone, Copy)]
@@ -132,9 +55,13 @@ pub(crate) enum Found<'a> {
 /// The page of customers.
 pub(crate) fn customers(view: &CustomersView<'_>) -> String {
     let question = view.form.q.trim();
+    let misunderstood = match view.found {
+        Found::Misunderstood(misunderstood) => Some(misunderstood),
+        _ => None,
+    };
     let content = html! {
         h1 { "Customers" }
-        (form(view))
+        (form::render(view.form, misunderstood))
         section #results aria-labelledby="results-title" {
             (results(view))
         }
@@ -150,68 +77,6 @@ pub(crate) fn customers(view: &CustomersView<'_>) -> String {
         live: None,
     }
     .around(&content)
-}
-
-fn form(view: &CustomersView<'_>) -> Markup {
-    let form = view.form;
-    let problem = match view.found {
-        Found::Misunderstood(misunderstood) => misunderstood.since.as_deref(),
-        _ => None,
-    };
-    html! {
-        form #search .search method="get" action="/customers" role="search" {
-            div.field.question {
-                label for="q" { "Name, e-mail, phone number, ID or address" }
-                input #q name="q" type="search" value=(form.q) maxlength=(FIELD_CHARACTERS_MAX) autocomplete="off" spellcheck="false"
-                    dir="auto";
-            }
-            div.field {
-                label for="type" { "Type" }
-                input #type name="type" value=(form.customer_type) list="types" maxlength=(FIELD_CHARACTERS_MAX) autocomplete="off"
-                    spellcheck="false";
-                datalist #types { option value="CONSUMER" {} option value="BUSINESS" {} }
-            }
-            div.field {
-                label for="country" { "Country" }
-                input #country name="country" value=(form.country) maxlength=(FIELD_CHARACTERS_MAX) autocomplete="off" spellcheck="false"
-                    aria-describedby="country-hint";
-                p.hint #country-hint { "as in the billing address, like SE" }
-            }
-            div.field {
-                label for="since" { "Changed since" }
-                input #since name="since" value=(form.since) maxlength=(FIELD_CHARACTERS_MAX) autocomplete="off" spellcheck="false"
-                    aria-invalid=[problem.map(|_| "true")]
-                    aria-describedby=(if problem.is_some() { "since-problem since-hint" } else { "since-hint" });
-                @if let Some(problem) = problem {
-                    p.problem #since-problem { "Not understood: " (harmless(problem)) "." }
-                }
-                p.hint #since-hint { "2h, 7d, 2026-01-31, or a whole time" }
-            }
-            (standings(form.standing()))
-            div.buttons {
-                button type="submit" { "Search" }
-                a href="/customers" { "Clear" }
-            }
-        }
-    }
-}
-
-fn standings(chosen: CustomerStanding) -> Markup {
-    let choices = [
-        ("live", "Live", CustomerStanding::Live),
-        ("deleted", "Deleted", CustomerStanding::Deleted),
-        ("any", "Both", CustomerStanding::Any),
-    ];
-    html! {
-        div.field {
-            label for="standing" { "Standing" }
-            select #standing name="standing" {
-                @for (value, name, standing) in choices {
-                    option value=(value) selected[standing == chosen] { (name) }
-                }
-            }
-        }
-    }
 }
 
 fn results(view: &CustomersView<'_>) -> Markup {

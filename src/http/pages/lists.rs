@@ -92,8 +92,10 @@ pub(crate) fn quarantine(view: &QuarantineView<'_>) -> String {
                 (plural(view.total, "record", "records")) " could not be mirrored, the latest first. Each is kept as it was sent. After an upgrade of "
                 "the program, all of them can be tried again: " (command("customer-mirror quarantine retry"))
             }
-            (records(view.records, "quarantined-records", true, view.now))
-            (paging("/quarantine", view.is_first, view.next_after))
+            section aria-label="Records" {
+                (records(view.records, "quarantined-records", true, view.now))
+                (paging("/quarantine", view.is_first, view.next_after))
+            }
         } @else {
             p #quarantine-summary { "Nothing is in quarantine: every record that was sent is in the mirror." }
         }
@@ -110,8 +112,10 @@ pub(crate) fn conflicts(view: &ConflictsView<'_>) -> String {
                 (plural(view.total, "referenceId is", "referenceIds are")) " held by several live customers. The mirror is as the API has it: "
                 "what is to be done is done there."
             }
-            (holders(view.conflicts, "conflicting-references"))
-            (paging("/conflicts", view.is_first, view.next_after))
+            section aria-label="referenceIds and who holds them" {
+                (holders(view.conflicts, "conflicting-references"))
+                (paging("/conflicts", view.is_first, view.next_after))
+            }
         } @else {
             p #conflicts-summary { "No referenceId is held by more than one live customer." }
         }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use maud::{Markup, html};
 
 use super::paths::customer_path;
-use super::text::{marked, since};
+use super::text::{foreign, marked, since};
 use crate::mirror::{CustomerLine, Hit, SUMMARY};
 use crate::model::Timestamp;
 
@@ -13,7 +13,7 @@ use crate::model::Timestamp;
 pub(super) struct People<'a> {
     id: &'a str,
     label: &'a str,
-    people: Vec<Person<'a>>,
+    persons: Vec<Person<'a>>,
     now: Timestamp,
 }
 
@@ -46,22 +46,22 @@ impl<'a> People<'a> {
         lines: &'a [CustomerLine],
         now: Timestamp,
     ) -> Self {
-        let people = lines.iter().map(Person::of_line).collect();
+        let persons = lines.iter().map(Person::of_line).collect();
         Self {
             id,
             label,
-            people,
+            persons,
             now,
         }
     }
 
     /// Customers that answer a question.
     pub(super) fn hits(id: &'a str, label: &'a str, hits: &'a [Hit], now: Timestamp) -> Self {
-        let people = hits.iter().map(Person::of_hit).collect();
+        let persons = hits.iter().map(Person::of_hit).collect();
         Self {
             id,
             label,
-            people,
+            persons,
             now,
         }
     }
@@ -72,6 +72,10 @@ fn unmarked(text: &str) -> Value<'_> {
 }
 
 impl<'a> Person<'a> {
+    fn has_name(&self) -> bool {
+        self.name.is_some_and(|name| !name.text.trim().is_empty())
+    }
+
     fn of_line(line: &'a CustomerLine) -> Self {
         let values = |values: [&'a Option<String>; 2]| {
             let present = values.into_iter().flatten();
@@ -128,12 +132,29 @@ impl<'a> Person<'a> {
     }
 }
 
+/// Who they are, and no more: a name and an ID.
+pub(super) fn names(id: &str, label: &str, lines: &[CustomerLine]) -> Markup {
+    html! {
+        @if !lines.is_empty() {
+            ul id=(id) .names aria-label=(label) {
+                @for line in lines {
+                    @let person = Person::of_line(line);
+                    li {
+                        (link(&person))
+                        @if person.has_name() { " " span.muted { (foreign(line.reference_id.as_ref().unwrap_or(&line.customer_id))) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// The list; nothing for nobody.
 pub(super) fn render(list: &People<'_>) -> Markup {
     html! {
-        @if !list.people.is_empty() {
+        @if !list.persons.is_empty() {
             ul id=(list.id) .people aria-label=(list.label) {
-                @for person in &list.people { li { (one(person, list.now)) } }
+                @for person in &list.persons { li { (one(person, list.now)) } }
             }
         }
     }
@@ -142,12 +163,7 @@ pub(super) fn render(list: &People<'_>) -> Markup {
 fn one(person: &Person<'_>, now: Timestamp) -> Markup {
     html! {
         div.who {
-            a.name href=(customer_path(person.customer_id)) {
-                @match person.name {
-                    Some(name) if !name.text.trim().is_empty() => (shown(name)),
-                    _ => (shown(unmarked(person.customer_id))),
-                }
-            }
+            (link(person))
             @if let Some(kind) = person.customer_type { " " span.chip { (shown(unmarked(kind))) } }
             @if let Some(country) = person.country { " " span.chip { (shown(unmarked(country))) } }
             @if let Some(at) = person.deleted_at { " " span.chip.deleted { "deleted " (since(at, now)) } }
@@ -158,6 +174,15 @@ fn one(person: &Person<'_>, now: Timestamp) -> Markup {
         @for (column, value) in &person.others {
             div.other { span.label { (column.replace('_', " ")) } " " (shown(*value)) }
         }
+    }
+}
+
+/// The name, or the ID of who has none.
+fn link(person: &Person<'_>) -> Markup {
+    let id = unmarked(person.customer_id);
+    let name = person.name.filter(|_| person.has_name());
+    html! {
+        a.name href=(customer_path(person.customer_id)) { (shown(name.unwrap_or(id))) }
     }
 }
 

@@ -41,6 +41,7 @@ impl Sample<'_> {
         (self.say)(text)
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "it is for optional values")]
     pub(super) fn some(self, text: &str) -> Option<String> {
         Some(self.text(text))
     }

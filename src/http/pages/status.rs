@@ -10,7 +10,7 @@ mod work;
 use maud::{Markup, html};
 
 use super::frame::{Frame, Live};
-use super::people::{self, People};
+use super::people;
 use super::{chart, lists};
 use crate::http::health::Readiness;
 use crate::human::{count, plural};
@@ -132,7 +132,7 @@ fn held_sweep(view: &StatusView<'_>) -> Markup {
                 ", too many to delete them unasked. They are live until you decide, or until the next complete pass judges afresh."
             }
             (lists::decision())
-            (people::render(&People::lines("held-customers", "Customers that the held sweep concerns", shown, view.now)))
+            (people::names("held-customers", "Customers that the held sweep concerns", shown))
             @if more > 0 {
                 p { a #all-held href="/deletions" { "… and " (count(more)) " more" } }
             } @else {
@@ -185,3 +185,6 @@ fn conflicts(view: &StatusView<'_>) -> Markup {
     });
     section("conflicts", "Conflicts", content.as_ref())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! What holds for all pages: nothing from outside becomes markup, nothing needs what the content security policy forbids, and what
 //! refers to another part of the page finds it.
 
-mod tokens;
+pub(super) mod tokens;
 
 use std::collections::HashSet;
 use std::sync::LazyLock;

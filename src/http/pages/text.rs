@@ -63,7 +63,7 @@ pub(super) fn marked(text: &str, marks: &[Range<usize>]) -> Markup {
 }
 
 /// The beginning of a text, in whole characters.
-fn beginning(text: &str, bytes_max: usize) -> &str {
+pub(super) fn beginning(text: &str, bytes_max: usize) -> &str {
     let mut end = text.len().min(bytes_max);
     while !text.is_char_boundary(end) {
         end -= 1;
@@ -153,10 +153,14 @@ mod tests {
                 "<mark>Åsa</mark> <mark>Ö</mark>berg",
             ),
             ("Åsa", vec![], "Åsa"),
-            ("a<b>c", vec![1..4], "a<mark>&lt;b&gt;</mark>c"),
+            (
+                "a<b>c",
+                vec![1..2, 2..4],
+                "a<mark>&lt;</mark><mark>b&gt;</mark>c",
+            ),
             // In the middle of a character, behind the end, or backwards: nothing to mark, and nothing to stumble over.
-            ("Åsa", vec![1..2], "Åsa"),
-            ("Åsa", vec![2..99], "Åsa"),
+            ("Åsa", vec![1..2, 2..3], "Åsa"),
+            ("Åsa", vec![2..99, 99..100], "Åsa"),
             ("日本", vec![3..6, 0..3], "日<mark>本</mark>"),
         ] {
             assert_eq!(

@@ -3,6 +3,11 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+/// How broad a pass is drawn.
+pub(super) const SLOT_WIDTH: usize = 10;
+/// Above the bars, so much is for signs.
+pub(super) const MARKS_HEIGHT: usize = 16;
+
 /// A duration this many times the median is no measure for the others.
 const OUTLIER: u32 = 4;
 
@@ -136,4 +141,22 @@ impl Bars {
     pub(super) fn into_path(self) -> String {
         self.path
     }
+}
+
+/// A sign above the slot that begins at `left`.
+pub(super) fn cross(left: usize) -> String {
+    let (start, end) = (left + 1, left + SLOT_WIDTH - 1);
+    format!("M{start} 3L{end} 11M{end} 3L{start} 11")
+}
+
+/// Another.
+pub(super) fn diamond(left: usize) -> String {
+    let (middle, end) = (left + SLOT_WIDTH / 2, left + SLOT_WIDTH);
+    format!("M{middle} 2L{end} 7L{middle} 12L{left} 7z")
+}
+
+/// A gap across the upper end of a bar.
+pub(super) fn gap(left: usize) -> String {
+    let (low, high) = (MARKS_HEIGHT + 12, MARKS_HEIGHT + 6);
+    format!("M{left} {low}L{} {high}", left + SLOT_WIDTH)
 }

@@ -13,81 +13,91 @@ use crate::mirror::{
 
 const RAW: &str = "{\"customerId\": \"6f638c2e\", \"name\": \"<b>Åsa</b>\",\n \"balance\": 1.50, \"note\": \"</pre>\"}";
 
+fn page(form: &CustomersForm, found: Found<'_>) -> String {
+    customers(&CustomersView {
+        form,
+        found,
+        now: now(),
+    })
+}
+
 impl Sample<'_> {
     pub(super) fn customer_pages(self) -> Vec<(&'static str, String)> {
+        let missing = no_such_customer(&self.text("no-such/<id>"));
+        let mut pages = vec![
+            ("customer", self.customer_page(false)),
+            ("customer-bare", self.bare_customer()),
+            ("customer-deleted", self.customer_page(true)),
+            ("customer-missing", missing),
+        ];
+        pages.extend(self.searches());
+        pages.extend(self.listings());
+        pages
+    }
+
+    fn searches(self) -> [(&'static str, String); 4] {
         let form = CustomersForm {
             q: self.text("lind <b> \"quoted\""),
             ..CustomersForm::default()
         };
-        let narrowed = CustomersForm {
+        let found = self.hits();
+        let nobody = Hits::default();
+        let answers = |hits, number, is_known_deleted| {
+            let found = Found::Answers {
+                hits,
+                page: number,
+                page_size: 25,
+                hits_max: 50,
+                is_known_deleted,
+            };
+            page(&form, found)
+        };
+        [
+            ("customers-found", answers(&found, 2, false)),
+            ("customers-not-found", answers(&nobody, 1, false)),
+            ("customers-deleted", answers(&nobody, 1, true)),
+            ("customers-not-asked", page(&form, Found::NothingAsked)),
+        ]
+    }
+
+    fn listings(self) -> [(&'static str, String); 4] {
+        let form = CustomersForm {
             q: String::new(),
             customer_type: self.text("BUSINESS"),
             country: self.text("SE"),
             since: self.text("last <tuesday>"),
             standing: self.text("any"),
         };
+        let expected = "expected a time like 2026-01-31T09:30:00Z, a date like 2026-01-31 (UTC), or how long ago, like 2h or 7d";
         let misunderstood = Misunderstood {
-            since: self.some("expected a time like 2026-01-31T09:30:00Z, a date like 2026-01-31 (UTC), or how long ago, like 2h or 7d"),
+            since: self.some(expected),
         };
         let position = BrowsePosition {
             at: self.ago(90_000),
             row_id: 4711,
         };
-        let browsed = Browsed {
+        let full = Browsed {
             customers: self.lines(0..25),
             next: Some(position.clone()),
             cut_short_after: None,
         };
         let cut_short = Browsed {
             customers: Vec::new(),
-            next: Some(position.clone()),
             cut_short_after: Some(120_000),
+            ..full.clone()
         };
-        let page = |form, found| {
-            customers(&CustomersView {
-                form,
-                found,
-                now: now(),
-            })
-        };
-        let hits = self.hits();
-        let nobody = Hits::default();
-        let answers = |hits, page, is_known_deleted| Found::Answers {
-            hits,
-            page,
-            page_size: 25,
-            hits_max: 50,
-            is_known_deleted,
-        };
-        let empty = CustomersForm::default();
-        let listed = |browsed, after| Found::Listed { browsed, after };
-        vec![
-            ("customers", page(&empty, listed(&browsed, None))),
+        let nobody = Browsed::default();
+        let listed = |form, browsed, after| page(form, Found::Listed { browsed, after });
+        [
+            ("customers", listed(&CustomersForm::default(), &full, None)),
             (
                 "customers-further",
-                page(&narrowed, listed(&cut_short, Some(&position))),
+                listed(&form, &cut_short, Some(&position)),
             ),
-            (
-                "customers-nobody",
-                page(&narrowed, listed(&Browsed::default(), None)),
-            ),
-            ("customers-found", page(&form, answers(&hits, 2, false))),
-            (
-                "customers-not-found",
-                page(&form, answers(&nobody, 1, false)),
-            ),
-            ("customers-deleted", page(&form, answers(&nobody, 1, true))),
-            ("customers-not-asked", page(&form, Found::NothingAsked)),
+            ("customers-nobody", listed(&form, &nobody, None)),
             (
                 "customers-misunderstood",
-                page(&narrowed, Found::Misunderstood(&misunderstood)),
-            ),
-            ("customer", self.customer_page(false)),
-            ("customer-bare", self.bare_customer()),
-            ("customer-deleted", self.customer_page(true)),
-            (
-                "customer-missing",
-                no_such_customer(&self.text("no-such/<id>")),
+                page(&form, Found::Misunderstood(&misunderstood)),
             ),
         ]
     }

@@ -117,10 +117,13 @@ fn explanation(view: &StatusView<'_>) -> Markup {
                 "Every change made before " time datetime=(at) { (exact(at)) } " is in the mirror: pass " (pass_id) " began then and was complete."
             },
             (Some(at), None) => { time datetime=(at) { (exact(at)) } },
-            (None, _) => "No pass has been completed yet. What is here so far is a part.",
+            (None, _) => {
+                "No pass has been completed yet. "
+                @if view.status.mirror.live == 0 { "Nothing is here so far." } @else { "What is here so far is a part." }
+            },
         }
         @if let Readiness::Ready { stale_at: Some(at) } = view.readiness {
-            " It would be stale from " (moment_and_since(&format_timestamp(*at), view.now)) " on."
+            " Stale from " (moment_and_since(&format_timestamp(*at), view.now)) " on, unless another pass is complete by then."
         }
     }
 }

@@ -132,15 +132,13 @@ fn waiting_for_next(view: &StatusView<'_>, idle: &Idle) -> Markup {
 }
 
 fn next_due(view: &StatusView<'_>) -> Markup {
+    let due = view.status.next_due_at.as_ref();
+    let due = due.map(|at| html! { "The next pass is due " (moment_and_since(at, view.now)) ". " });
     html! {
         p #next-pass {
-            @match &view.status.next_due_at {
-                Some(at) if view.progress.is_some() => { "The next pass is due " (moment_and_since(at, view.now)) "." },
-                Some(at) => {
-                    "No daemon is part of this page. By the schedule, a pass is due " (moment_and_since(at, view.now))
-                    "; one now: " (command("customer-mirror sync"))
-                },
-                None => { "A pass now: " (command("customer-mirror sync")) },
+            @if let Some(due) = due { (due) }
+            @if view.progress.is_none() && view.status.lock.is_none() {
+                "No daemon is at work on this mirror. A pass now: " (command("customer-mirror sync"))
             }
         }
     }

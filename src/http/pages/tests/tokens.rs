@@ -2,21 +2,21 @@
 
 /// The tags of a page, and the text between them.
 #[derive(Debug, Default)]
-pub(super) struct Tokens {
-    pub(super) tags: Vec<Tag>,
+pub(in crate::http::pages) struct Tokens {
+    pub(in crate::http::pages) tags: Vec<Tag>,
     /// Entities are resolved.
-    pub(super) text: String,
+    pub(in crate::http::pages) text: String,
 }
 
 /// A tag; that of an end has `/` for its name's beginning.
 #[derive(Debug)]
-pub(super) struct Tag {
-    pub(super) name: String,
-    pub(super) attributes: Vec<(String, String)>,
+pub(in crate::http::pages) struct Tag {
+    pub(in crate::http::pages) name: String,
+    pub(in crate::http::pages) attributes: Vec<(String, String)>,
 }
 
 impl Tag {
-    pub(super) fn value(&self, name: &str) -> Option<&str> {
+    pub(in crate::http::pages) fn value(&self, name: &str) -> Option<&str> {
         let found = self
             .attributes
             .iter()
@@ -29,7 +29,7 @@ impl Tag {
 const VOID: [&str; 4] = ["meta", "link", "img", "input"];
 
 impl Tokens {
-    pub(super) fn of(html: &str) -> Self {
+    pub(in crate::http::pages) fn of(html: &str) -> Self {
         let mut tokens = Self::default();
         let mut open = Vec::new();
         let mut rest = html.strip_prefix("<!DOCTYPE html>").expect("a doctype");
