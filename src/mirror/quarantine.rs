@@ -267,7 +267,7 @@ mod tests {
         fixture.pass(0, &[&[&first, &long, &huge]]);
         fixture.pass(10, &[&[&bad("last")]]);
         let reader = Reader::open(&fixture.path).unwrap();
-        let listed = reader.recently_quarantined(9).unwrap();
+        let listed = reader.recently_quarantined(None, 9).unwrap();
         assert_eq!(
             listed.iter().map(|record| record.id).collect::<Vec<_>>(),
             [4, 3, 2, 1]
@@ -277,6 +277,6 @@ mod tests {
         assert_eq!(listed[2].raw.chars().count(), LISTED_CHARS_MAX + 1);
         assert!(listed[2].raw.ends_with("é…"));
         assert_eq!((&listed[3].raw, listed[3].page), (&first, Some(1)));
-        assert_eq!(reader.recently_quarantined(1).unwrap().len(), 1);
+        assert_eq!(reader.recently_quarantined(None, 1).unwrap().len(), 1);
     }
 }

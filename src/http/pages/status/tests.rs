@@ -118,7 +118,7 @@ fn what_needs_a_person_comes_with_its_command() {
 fn what_can_wait_does_not_alarm() {
     let mut sample = PLAIN.fine();
     sample.status.quarantined = 1;
-    sample.status.reference_conflicts = 1;
+    sample.status.reference_conflicts = Some(1);
     let page = sample.page();
     has_all(
         &page,
