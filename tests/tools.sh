@@ -72,8 +72,17 @@ for day in 2 3 4 4 4; do
   curl -sf -o /dev/null -X POST "http://127.0.0.1:$port/_simulator/day?day=$day"
 done
 # From now on somebody else has the mirror open and writes to it, a pass every second.
-CUSTOMER_MIRROR__SCHEDULE__CRON='* * * * * *' "$bin" run 2>"$root/daemon.log" &
+CUSTOMER_MIRROR__SCHEDULE__CRON='* * * * * *' CUSTOMER_MIRROR__HTTP__LISTEN="127.0.0.1:$((port + 1))" "$bin" run 2>"$root/daemon.log" &
 processes+=($!)
+
+if [ -n "$promtool" ]; then
+  for accept in text/plain application/openmetrics-text; do
+    curl -sf --retry 50 --retry-connrefused --retry-delay 1 -H "Accept: $accept" "http://127.0.0.1:$((port + 1))/metrics" >"$root/served.txt"
+    grep -q '^customer_mirror_pages_total' "$root/served.txt" || fail "/metrics as $accept"
+    # promtool reads only the older format.
+    [ $accept != text/plain ] || "$promtool" check metrics <"$root/served.txt" || fail "/metrics"
+  done
+fi
 
 echo "sqlite3 $(sqlite3 --version | cut -d' ' -f1)"
 ask() { sqlite3 -readonly "$root/customers.db" "$1"; }

@@ -87,7 +87,9 @@ async fn search(
             effort: SearchEffort::Quick,
         };
         let hits = reader.search(&question, &filter, part)?;
+        // After a search that had to be given up, there is no time for another.
         let is_known_deleted = hits.hits.is_empty()
+            && !hits.beyond_window
             && page == 1
             && filter.standing == CustomerStanding::Live
             && is_known_deleted(reader, &question, filter)?;
