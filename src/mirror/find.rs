@@ -85,27 +85,18 @@ impl Hit {
 
     /// As a line of a list.
     pub fn line(&self) -> CustomerLine {
-        let [
-            customer_id,
-            reference_id,
-            human_readable_id,
-            customer_type,
-            name,
-            contact_email,
-            contact_msisdn,
-            deleted_at,
-        ] = self.summary.clone();
+        let text = |index: usize| self.summary[index].clone();
         CustomerLine {
-            customer_id: customer_id.unwrap_or_default(),
-            reference_id,
-            human_readable_id,
-            customer_type,
-            name,
-            contact_email,
-            contact_msisdn,
+            customer_id: text(0).unwrap_or_default(),
+            reference_id: text(1),
+            human_readable_id: text(2),
+            customer_type: text(3),
+            name: text(4),
+            contact_email: text(5),
+            contact_msisdn: text(6),
             country: self.country.clone(),
             changed_at: self.changed_at.clone(),
-            deleted_at,
+            deleted_at: text(7),
         }
     }
 
