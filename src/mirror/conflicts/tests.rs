@@ -136,7 +136,8 @@ fn who_shares_a_reference_id_is_named() {
     let reader = Reader::open(&fixture.path).unwrap();
     assert_eq!(reader.conflicts(None, 9).unwrap(), []);
     assert_eq!(reader.conflicting_with("a1").unwrap(), None);
-    assert_eq!(reader.status().unwrap().reference_conflicts, None);
+    // So few customers can be read to count them.
+    assert_eq!(reader.status().unwrap().reference_conflicts, Some(2));
 
     fixture
         .mirror
