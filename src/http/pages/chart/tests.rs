@@ -155,4 +155,18 @@ fn scales_end_at_round_numbers() {
     ] {
         assert_eq!(geometry::short(number), text);
     }
+    // Each power of ten is a step higher, and 1 is a step above nothing.
+    let counts = Counts::up_to(1_000_000);
+    for (number, share) in [
+        (-1, 0.0),
+        (0, 0.0),
+        (1, 1.0),
+        (10, 2.0),
+        (1000, 4.0),
+        (1_000_000, 7.0),
+        (i64::MAX, 7.0),
+    ] {
+        let height = counts.height(number, 70);
+        assert!((height - share * 10.0).abs() < 0.001, "{number}: {height}");
+    }
 }
