@@ -113,6 +113,7 @@ pub(crate) fn conflicts(view: &ConflictsView<'_>) -> String {
                 "what is to be done is done there."
             }
             section aria-label="referenceIds and who holds them" {
+                @if view.conflicts.is_empty() && view.is_first { p { "Which ones is told when the first pass is complete." } }
                 (holders(view.conflicts, "conflicting-references"))
                 (paging("/conflicts", view.is_first, view.next_after))
             }
