@@ -9,6 +9,7 @@ mod history;
 use maud::{Markup, html};
 
 use super::frame::Frame;
+use super::lists;
 use super::paths::raw_path;
 use super::text::{
     LINE_BYTES, RAW_BYTES, VALUE_BYTES, beginning, foreign, foreign_json, foreign_within,
@@ -16,7 +17,7 @@ use super::text::{
 };
 use crate::harmless::harmless;
 use crate::human::plural;
-use crate::mirror::{History, Profile, ProfileUser};
+use crate::mirror::{Conflict, History, Profile, ProfileUser};
 use crate::model::Timestamp;
 
 /// A title in big letters is cut behind so many bytes; the whole name is among the fields.
@@ -35,6 +36,8 @@ pub(crate) struct CustomerView<'a> {
     pub(crate) profile: &'a Profile,
     /// What became of it.
     pub(crate) history: &'a History,
+    /// Who is live, too, and has the same referenceId.
+    pub(crate) conflict: Option<&'a Conflict>,
     /// The history is of changes before this one; `None` for the latest.
     pub(crate) before_seq: Option<i64>,
     /// The time.
@@ -80,6 +83,12 @@ pub(crate) fn customer(view: &CustomerView<'_>) -> String {
                             @if let Some(at) = view.value("changed_at") { ", changed " (moment_and_since(at, view.now)) }
                         }
                     },
+                }
+            }
+            @if let Some(conflict) = view.conflict {
+                section #conflict aria-labelledby="conflict-title" {
+                    h2 #conflict-title { "Several customers with this referenceId" }
+                    (lists::holders(std::slice::from_ref(conflict), "same-reference"))
                 }
             }
             (fields::render(view))

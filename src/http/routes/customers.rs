@@ -165,15 +165,14 @@ async fn customer(desk: &Desk, id: &str, fields: &HashMap<String, String>) -> An
         let Some(profile) = reader.profile(&wanted)? else {
             return Ok(None);
         };
-        Ok(Some((
-            profile,
-            reader.history(&wanted, before_seq, CHANGES)?,
-        )))
+        let history = reader.history(&wanted, before_seq, CHANGES)?;
+        Ok(Some((profile, history, reader.conflicting_with(&wanted)?)))
     });
     match read.await {
-        Ok(Some((profile, history))) => Answer::html(pages::customer(&CustomerView {
+        Ok(Some((profile, history, conflict))) => Answer::html(pages::customer(&CustomerView {
             profile: &profile,
             history: &history,
+            conflict: conflict.as_ref(),
             before_seq,
             now: desk.now(),
         })),

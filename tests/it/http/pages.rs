@@ -228,6 +228,8 @@ async fn what_waits_for_a_person_is_listed() {
     }
     let conflicts = at.get("/conflicts").await;
     assert_eq!(links(&conflicts), ["/customers/t1", "/customers/t2"]);
+    let twin = at.get("/customers/t1").await;
+    assert!(twin.body.contains("href=\"/customers/t2\""), "{twin:?}");
     let quarantine = at.get("/quarantine").await;
     assert!(quarantine.body.contains("nobody"), "{quarantine:?}");
     let mut held = Vec::new();

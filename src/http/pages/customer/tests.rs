@@ -20,6 +20,7 @@ fn page(profile: &Profile, history: &History, before_seq: Option<i64>) -> String
     customer(&CustomerView {
         profile,
         history,
+        conflict: None,
         before_seq,
         now: now(),
     })

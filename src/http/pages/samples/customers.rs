@@ -245,6 +245,7 @@ impl Sample<'_> {
         customer(&CustomerView {
             profile: &profile,
             history: &self.history(),
+            conflict: self.conflicts().first(),
             before_seq: is_deleted.then_some(9000),
             now: now(),
         })
@@ -307,6 +308,7 @@ impl Sample<'_> {
         customer(&CustomerView {
             profile: &profile,
             history: &history,
+            conflict: None,
             before_seq: None,
             now: now(),
         })
