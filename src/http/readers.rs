@@ -1,5 +1,8 @@
 //! The endpoint's connections to the mirror: two, whoever asks, each question with an end.
 //!
+//! A reader that has worked rests three times as long before it takes the next question: however many ask, passes have the rest of
+//! the machine. (A lower priority for its threads would do that better, but a sandboxed service may not set one.)
+//!
 //! A question is answered into memory before a byte goes out, so that a slow client holds no snapshot; and it is over after
 //! [`QUESTION_TIME_MAX`], so that none keeps the -wal file from being emptied.
 
@@ -8,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use crate::mirror::{MirrorError, Reader};
@@ -18,6 +22,10 @@ pub(super) const READERS: usize = 2;
 const WAITING_MAX: usize = 32;
 /// What no question takes that is worth its answer.
 const QUESTION_TIME_MAX: Duration = Duration::from_secs(5);
+/// How long a reader rests after its work, compared with that: both together keep half a processor busy at most.
+const REST: u32 = 3;
+/// And so long at the most.
+const REST_MAX: Duration = Duration::from_secs(1);
 /// SQLite looks at the time once in so many steps of its machine: some tenths of a millisecond.
 const STEPS_BETWEEN_LOOKS: i32 = 10_000;
 /// A connection is given up after a while: with it go its cache, and what it knows of a schema that may have been upgraded.
@@ -72,11 +80,18 @@ impl Readers {
         let admitted = admitted.try_acquire_owned().map_err(|_| ReadError::Busy)?;
         let turn = Arc::clone(&self.turns).acquire_owned().await;
         let turn = turn.map_err(|_| ReadError::Died)?;
-        let readers = self.clone();
+        let (readers, runtime) = (self.clone(), Handle::current());
         let answer = tokio::task::spawn_blocking(move || {
+            let begun = Instant::now();
+            let answer = readers.answer(question);
             // Kept until the work is done, also if nobody waits for it any more.
-            let _places = (admitted, turn);
-            readers.answer(question)
+            drop(admitted);
+            let rest = (begun.elapsed() * REST).min(REST_MAX);
+            runtime.spawn(async move {
+                tokio::time::sleep(rest).await;
+                drop(turn);
+            });
+            answer
         });
         answer.await.map_err(|_| ReadError::Died)?
     }

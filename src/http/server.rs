@@ -1,7 +1,6 @@
 //! The endpoint's own thread: whoever asks, and however slowly, the pass doesn't wait.
 //!
-//! It has a runtime of its own, and lets others go first where the processor is short. Connections are bounded in number, in age,
-//! and in how long they take to say what they want.
+//! It has a runtime of its own. Connections are bounded in number, in age, and in how long they take to say what they want.
 
 use std::io;
 use std::sync::Arc;
@@ -33,8 +32,6 @@ const CONNECTION_TIME_MAX: Duration = Duration::from_secs(60);
 const LAST_ANSWER_TIME_MAX: Duration = Duration::from_secs(10);
 /// The most that is read of a request's head, in bytes.
 const HEAD_BYTES_MAX: usize = 32 * 1024;
-/// How far others go first: `nice` values add up.
-const NICENESS: i32 = 10;
 
 /// Begins to serve.
 ///
@@ -45,14 +42,12 @@ pub(super) fn start(bound: Bound, site: Site) -> io::Result<Endpoint> {
         .enable_all()
         .thread_name("http reader")
         .max_blocking_threads(READERS)
-        .on_thread_start(give_way)
         .build()?;
     let address = bound.address().clone();
     let (stop, stopped) = watch::channel(false);
     let routes = Arc::new(Routes::new(site, &address));
     let thread = std::thread::Builder::new().name("http".to_owned());
     let thread = thread.spawn(move || {
-        give_way();
         runtime.block_on(serve(bound.listener, routes, stopped));
         runtime.shutdown_background();
     })?;
@@ -61,13 +56,6 @@ pub(super) fn start(bound: Bound, site: Site) -> io::Result<Endpoint> {
         stop,
         thread: Some(thread),
     })
-}
-
-/// The calling thread lets others go first. A sandbox may refuse that, which only makes it less polite.
-fn give_way() {
-    if let Err(error) = rustix::process::nice(NICENESS) {
-        debug!(%error, "the HTTP endpoint runs with the priority of the passes");
-    }
 }
 
 impl Endpoint {
