@@ -36,7 +36,10 @@ pub(super) struct Trouble {
 impl Desk {
     pub(super) fn new(site: Site, started: Instant) -> Self {
         Self {
-            readers: Readers::new(&site.mirror),
+            readers: Readers::new(
+                &site.mirror,
+                site.daemon.as_ref().map(|daemon| daemon.progress.clone()),
+            ),
             started_at: site.clock.now(),
             started,
             site,

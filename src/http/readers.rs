@@ -1,7 +1,7 @@
 //! The endpoint's connections to the mirror: two, whoever asks, each question with an end.
 //!
-//! A reader that has worked rests three times as long before it takes the next question: however many ask, passes have the rest of
-//! the machine. (A lower priority for its threads would do that better, but a sandboxed service may not set one.)
+//! A reader that has worked rests before it takes the next question, nine times as long while a pass may be under way: however many
+//! ask, the pass has the machine. (A lower priority for its threads would do, too, but a sandboxed service may not set one.)
 //!
 //! A question is answered into memory before a byte goes out, so that a slow client holds no snapshot; and it is over after
 //! [`QUESTION_TIME_MAX`], so that none keeps the -wal file from being emptied.
@@ -12,9 +12,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use crate::mirror::{MirrorError, Reader};
+use crate::status::{Phase, Progress};
 
 /// Questions that are answered at the same time.
 pub(super) const READERS: usize = 2;
@@ -22,8 +23,10 @@ pub(super) const READERS: usize = 2;
 const WAITING_MAX: usize = 32;
 /// What no question takes that is worth its answer.
 const QUESTION_TIME_MAX: Duration = Duration::from_secs(5);
-/// How long a reader rests after its work, compared with that: both together keep half a processor busy at most.
-const REST: u32 = 3;
+/// How long a reader rests after its work, compared with that: both together keep a fifth of a processor busy at most …
+const REST_IN_PASS: u32 = 9;
+/// … or a whole one.
+const REST: u32 = 1;
 /// And so long at the most.
 const REST_MAX: Duration = Duration::from_secs(1);
 /// SQLite looks at the time once in so many steps of its machine: some tenths of a millisecond.
@@ -51,6 +54,8 @@ pub(super) struct Readers {
     idle: Arc<Mutex<Vec<Open>>>,
     admitted: Arc<Semaphore>,
     turns: Arc<Semaphore>,
+    /// What the daemon does; `None` where others make the passes.
+    progress: Option<watch::Receiver<Progress>>,
 }
 
 /// An open connection, and to which file.
@@ -62,9 +67,10 @@ struct Open {
 }
 
 impl Readers {
-    pub(super) fn new(path: &Path) -> Self {
+    pub(super) fn new(path: &Path, progress: Option<watch::Receiver<Progress>>) -> Self {
         Self {
             path: path.to_owned(),
+            progress,
             idle: Arc::default(),
             admitted: Arc::new(Semaphore::new(READERS + WAITING_MAX)),
             turns: Arc::new(Semaphore::new(READERS)),
@@ -86,7 +92,7 @@ impl Readers {
             let answer = readers.answer(question);
             // Kept until the work is done, also if nobody waits for it any more.
             drop(admitted);
-            let rest = (begun.elapsed() * REST).min(REST_MAX);
+            let rest = (begun.elapsed() * readers.rest()).min(REST_MAX);
             runtime.spawn(async move {
                 tokio::time::sleep(rest).await;
                 drop(turn);
@@ -94,6 +100,18 @@ impl Readers {
             answer
         });
         answer.await.map_err(|_| ReadError::Died)?
+    }
+
+    fn rest(&self) -> u32 {
+        let progress = self.progress.as_ref();
+        let is_idle = |progress: &watch::Receiver<Progress>| {
+            matches!(progress.borrow().phase, Phase::Idle(_))
+        };
+        if progress.is_some_and(is_idle) {
+            REST
+        } else {
+            REST_IN_PASS
+        }
     }
 
     fn answer<T>(
@@ -154,7 +172,7 @@ mod tests {
     #[tokio::test]
     async fn a_mirror_that_takes_the_place_of_another_is_seen() {
         let (first, second) = (Fixture::filled(), Fixture::empty());
-        let readers = Readers::new(&first.path);
+        let readers = Readers::new(&first.path, None);
         assert_eq!(live(&readers).await, 3);
         let (from, to) = (second.path.clone(), first.path.clone());
         drop((first.mirror, second.mirror));
@@ -168,7 +186,7 @@ mod tests {
     #[tokio::test]
     async fn a_pass_is_seen_when_it_is_committed() {
         let mut fixture = Fixture::empty();
-        let readers = Readers::new(&fixture.path);
+        let readers = Readers::new(&fixture.path, None);
         assert_eq!(live(&readers).await, 0);
         fixture.pass(0, &[&[ADA]]);
         assert_eq!(live(&readers).await, 1);
@@ -177,7 +195,7 @@ mod tests {
     #[tokio::test]
     async fn more_than_may_wait_are_sent_away_and_nobody_is_forgotten() {
         let fixture = Fixture::filled();
-        let readers = Readers::new(&fixture.path);
+        let readers = Readers::new(&fixture.path, None);
         let (gate, opened) = std::sync::mpsc::channel::<()>();
         let opened = Arc::new(Mutex::new(opened));
         let mut asked = Vec::new();
@@ -208,7 +226,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_missing_is_told() {
         let folder = tempfile::tempdir().unwrap();
-        let readers = Readers::new(&folder.path().join("none.db"));
+        let readers = Readers::new(&folder.path().join("none.db"), None);
         let error = readers.ask(Reader::status).await.unwrap_err();
         assert!(matches!(
             error,

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """What the HTTP endpoint takes, and what it takes from others.
 
-    benches/http.py pages MIRROR [RUNS]       each page of a mirror, served by `serve`: median, slowest
-    benches/http.py passes PAGES_URL [RUNS]   a first and an unchanged pass of the daemon, in turn alone and with clients that ask all the time
+    benches/endpoint.py pages MIRROR [RUNS]       each page of a mirror, served by `serve`: median, slowest
+    benches/endpoint.py passes PAGES_URL [RUNS]   a first and an unchanged pass of the daemon, in turn alone and with clients that ask all the time
 
 PAGES_URL lists customers (tests/nginx/setup.sh shows how to serve recorded pages); its key is in $KEY. The program is in
 $CUSTOMER_MIRROR_BIN, else target/release/customer-mirror.
