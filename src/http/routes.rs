@@ -66,6 +66,7 @@ impl Routes {
             .route("/quarantine", get(lists::quarantine))
             .route("/conflicts", get(lists::conflicts))
             .route("/assets/{name}", get(asset))
+            .route("/favicon.ico", get(icon))
             .fallback(nowhere)
             .with_state(Arc::new(Desk::new(site, started)));
         Self {
@@ -195,6 +196,14 @@ async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Answer {
         Some(asset) => {
             Answer::new(StatusCode::OK, asset.content_type, asset.content.to_owned()).for_ever()
         }
+        None => nowhere(headers).await,
+    }
+}
+
+/// What a browser asks for beside an answer that names no icon: JSON, a metric. Its address says nothing of its content.
+async fn icon(headers: HeaderMap) -> Answer {
+    match pages::asset("favicon.svg") {
+        Some(icon) => Answer::new(StatusCode::OK, icon.content_type, icon.content.to_owned()),
         None => nowhere(headers).await,
     }
 }
