@@ -12,6 +12,9 @@ use base64::prelude::BASE64_STANDARD;
 
 use crate::config::HttpToken;
 
+/// Where style, script and icon of the pages are.
+const ASSETS: &str = "/assets/";
+
 /// What is asked of a request.
 #[derive(Debug, Clone)]
 pub(super) struct Gate {
@@ -54,6 +57,8 @@ impl Gate {
             return Err(Refusal::OtherSite);
         }
         match &self.token {
+            // The looks of the page that asks for the token; there is nothing of anybody in them.
+            Some(_) if uri.path().starts_with(ASSETS) => Ok(()),
             Some(token) if !knows(token, headers) => Err(Refusal::Token),
             _ => Ok(()),
         }
@@ -236,6 +241,26 @@ mod tests {
                 "{site} {mode} {dest}"
             );
         }
+    }
+
+    #[test]
+    fn without_the_token_there_are_looks_and_nothing_else() {
+        let local = [("host", "localhost")];
+        for (path, expected) in [
+            ("/assets/style.css", Ok(())),
+            ("/assets/../customers", Ok(())),
+            ("/assets", Err(Refusal::Token)),
+            ("/customers", Err(Refusal::Token)),
+            ("/customers/assets/", Err(Refusal::Token)),
+            ("//assets/style.css", Err(Refusal::Token)),
+        ] {
+            assert_eq!(asked(&gate(true), path, &local), expected, "{path}");
+        }
+        let evil = [("host", "evil.example.com")];
+        assert_eq!(
+            asked(&gate(true), "/assets/style.css", &evil),
+            Err(Refusal::Host)
+        );
     }
 
     #[test]

@@ -89,7 +89,7 @@ pub(crate) fn quarantine(view: &QuarantineView<'_>) -> String {
         h1 { "Quarantine" }
         @if view.total > 0 {
             p #quarantine-summary {
-                (plural(view.total, "record", "records")) " could not be mirrored, the latest first. Each is kept as it was sent. After an upgrade of "
+                (plural(view.total, "record", "records")) " could not be mirrored. Each is kept as it was sent. After an upgrade of "
                 "the program, all of them can be tried again: " (command("customer-mirror quarantine retry"))
             }
             section aria-label="Records" {

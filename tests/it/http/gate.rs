@@ -99,6 +99,14 @@ async fn the_token_is_asked_for_everywhere() {
             .await;
         wrong.is(401);
     }
+    // Nothing is behind the assets but assets.
+    for path in [
+        "/assets/../customers",
+        "/assets/%2e%2e/customers",
+        "/assets/..%2Fcustomers",
+    ] {
+        at.get(path).await.is(404);
+    }
     let right = [
         "Host: localhost",
         "Authorization: Bearer a-token-that-is-long",

@@ -147,7 +147,8 @@ fn next_due(view: &StatusView<'_>) -> Markup {
 fn began(pass: &PassReport, view: &StatusView<'_>) -> Markup {
     html! {
         div { dt { "begun" } dd { (since(&pass.started_at, view.now)) } }
-        @if let Some(until) = view.requests_not_before {
+        // A pass that is followed says by itself what it waits for.
+        @if let Some(until) = view.requests_not_before.filter(|_| view.in_pass().is_none()) {
             div { dt { "next request" } dd { "not before " (moment_and_since(&format_timestamp(until), view.now)) ", as the server asked" } }
         }
     }
