@@ -11,6 +11,9 @@ use crate::mirror::Reader;
 /// Where it is served if nobody says otherwise.
 const ADDRESS: &str = "127.0.0.1:9480";
 
+/// How far others go first.
+const NICENESS: i32 = 10;
+
 /// Serve the status page, the customers, health checks and metrics of a mirror over HTTP, for reading only
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -36,6 +39,8 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<Exit,
         None => Listen::parse(ADDRESS).map_err(|error| Failure::new(Exit::Bug, error))?,
     };
     config.http.listen = Some(listen);
+    // Who makes the passes goes first. Where that is refused, this is only less polite.
+    let _ = rustix::process::nice(NICENESS);
     // What is wrong with the mirror is said here, not on the page.
     drop(Reader::open(&config.mirror.path)?);
     let mut signals = Signals::watch()

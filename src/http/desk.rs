@@ -58,9 +58,18 @@ impl Desk {
         self.readers.ask(question).await.map_err(Trouble::from)
     }
 
+    /// Asks the mirror what takes no time to answer.
+    pub(super) async fn ask_at_once<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Reader) -> Result<T, MirrorError> + Send + 'static,
+    ) -> Result<T, Trouble> {
+        let answer = self.readers.ask_at_once(question).await;
+        answer.map_err(Trouble::from)
+    }
+
     /// What `status` says.
     pub(super) async fn status(&self) -> Result<Status, Trouble> {
-        let status = self.ask(Reader::status).await?;
+        let status = self.ask_at_once(Reader::status).await?;
         Ok(self.with_next_due(status))
     }
 

@@ -1,12 +1,13 @@
 //! The operator's endpoint: health, metrics, the status page, and the customers; for reading only.
 //!
 //! A request's way: `server` (connections, on a thread of its own) → `routes` → `pace` and `gate` (who is let in, *pure*) → a
-//! question to the mirror (`readers`) → `pages`, `metrics`, `health` (what it looks like, *pure*).
+//! question to the mirror (`readers`, within a `budget`, *pure*) → `pages`, `metrics`, `health` (what it looks like, *pure*).
 //!
 //! It never writes. What it knows of the daemon it reads from the watch channel that everybody reads; served without the daemon,
 //! by `customer-mirror serve`, it knows what the mirror says.
 
 mod answer;
+mod budget;
 mod desk;
 mod gate;
 pub(crate) mod health;

@@ -1,19 +1,19 @@
 //! The endpoint's connections to the mirror: two, whoever asks, each question with an end.
 //!
-//! A reader that has worked rests before it takes the next question, nine times as long while a pass may be under way: however many
-//! ask, the pass has the machine. (A lower priority for its threads would do, too, but a sandboxed service may not set one.)
+//! Their work has a budget, a small one while a pass is under way: however many ask, the pass has the machine. (A lower priority for
+//! their threads would do, too, but a sandboxed service may not set one.)
 //!
 //! A question is answered into memory before a byte goes out, so that a slow client holds no snapshot; and it is over after
 //! [`QUESTION_TIME_MAX`], so that none keeps the -wal file from being emptied.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use super::budget::Budget;
 use crate::mirror::{MirrorError, Reader};
 use crate::status::{Phase, Progress};
 
@@ -23,12 +23,6 @@ pub(super) const READERS: usize = 2;
 const WAITING_MAX: usize = 32;
 /// What no question takes that is worth its answer.
 const QUESTION_TIME_MAX: Duration = Duration::from_secs(5);
-/// How long a reader rests after its work, compared with that: both together keep a fifth of a processor busy at most …
-const REST_IN_PASS: u32 = 9;
-/// … or a whole one.
-const REST: u32 = 1;
-/// And so long at the most.
-const REST_MAX: Duration = Duration::from_secs(1);
 /// SQLite looks at the time once in so many steps of its machine: some tenths of a millisecond.
 const STEPS_BETWEEN_LOOKS: i32 = 10_000;
 /// A connection is given up after a while: with it go its cache, and what it knows of a schema that may have been upgraded.
@@ -53,7 +47,9 @@ pub(super) struct Readers {
     path: PathBuf,
     idle: Arc<Mutex<Vec<Open>>>,
     admitted: Arc<Semaphore>,
+    next: Arc<Semaphore>,
     turns: Arc<Semaphore>,
+    budget: Arc<Mutex<Budget>>,
     /// What the daemon does; `None` where others make the passes.
     progress: Option<watch::Receiver<Progress>>,
 }
@@ -73,48 +69,87 @@ impl Readers {
             progress,
             idle: Arc::default(),
             admitted: Arc::new(Semaphore::new(READERS + WAITING_MAX)),
+            next: Arc::new(Semaphore::new(1)),
             turns: Arc::new(Semaphore::new(READERS)),
+            budget: Arc::new(Mutex::new(Budget::new(Instant::now()))),
         }
     }
 
-    /// Asks the mirror something, on a thread where that may take a while.
+    /// Asks the mirror something that may take a while, within the budget.
     pub(super) async fn ask<T: Send + 'static>(
         &self,
         question: impl FnOnce(&Reader) -> Result<T, MirrorError> + Send + 'static,
     ) -> Result<T, ReadError> {
+        let admitted = self.admit()?;
+        // One after another, so that what one takes is known when the next one is let in.
+        let next = self.next.acquire().await.map_err(|_| ReadError::Died)?;
+        self.wait_for_budget().await;
+        let turn = self.turn().await?;
+        drop(next);
+        self.answer(question, (Some(admitted), turn)).await
+    }
+
+    /// Asks the mirror what is answered in no time, whoever else asks for what.
+    pub(super) async fn ask_at_once<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Reader) -> Result<T, MirrorError> + Send + 'static,
+    ) -> Result<T, ReadError> {
+        // Connections are bounded, and so are these.
+        let turn = self.turn().await?;
+        self.answer(question, (None, turn)).await
+    }
+
+    fn admit(&self) -> Result<OwnedSemaphorePermit, ReadError> {
         let admitted = Arc::clone(&self.admitted);
-        let admitted = admitted.try_acquire_owned().map_err(|_| ReadError::Busy)?;
+        admitted.try_acquire_owned().map_err(|_| ReadError::Busy)
+    }
+
+    async fn turn(&self) -> Result<OwnedSemaphorePermit, ReadError> {
         let turn = Arc::clone(&self.turns).acquire_owned().await;
-        let turn = turn.map_err(|_| ReadError::Died)?;
-        let (readers, runtime) = (self.clone(), Handle::current());
+        turn.map_err(|_| ReadError::Died)
+    }
+
+    /// Has a question answered on a thread where that may take a while.
+    async fn answer<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Reader) -> Result<T, MirrorError> + Send + 'static,
+        places: (Option<OwnedSemaphorePermit>, OwnedSemaphorePermit),
+    ) -> Result<T, ReadError> {
+        let readers = self.clone();
         let answer = tokio::task::spawn_blocking(move || {
-            let begun = Instant::now();
-            let answer = readers.answer(question);
             // Kept until the work is done, also if nobody waits for it any more.
-            drop(admitted);
-            let rest = (begun.elapsed() * readers.rest()).min(REST_MAX);
-            runtime.spawn(async move {
-                tokio::time::sleep(rest).await;
-                drop(turn);
-            });
+            let _places = places;
+            let begun = Instant::now();
+            let answer = readers.read(question);
+            readers.budget().pay(begun.elapsed());
             answer
         });
         answer.await.map_err(|_| ReadError::Died)?
     }
 
-    fn rest(&self) -> u32 {
-        let progress = self.progress.as_ref();
-        let is_idle = |progress: &watch::Receiver<Progress>| {
-            matches!(progress.borrow().phase, Phase::Idle(_))
-        };
-        if progress.is_some_and(is_idle) {
-            REST
-        } else {
-            REST_IN_PASS
+    /// Bounded by the time that a request may take, and so is what is owed.
+    async fn wait_for_budget(&self) {
+        loop {
+            let wait = self.budget().wait(self.is_in_pass(), Instant::now());
+            if wait.is_zero() {
+                return;
+            }
+            tokio::time::sleep(wait).await;
         }
     }
 
-    fn answer<T>(
+    fn budget(&self) -> MutexGuard<'_, Budget> {
+        self.budget.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_in_pass(&self) -> bool {
+        let is_idle = |phase: &Phase| matches!(phase, Phase::Idle(_));
+        self.progress
+            .as_ref()
+            .is_some_and(|progress| !is_idle(&progress.borrow().phase))
+    }
+
+    fn read<T>(
         &self,
         question: impl FnOnce(&Reader) -> Result<T, MirrorError>,
     ) -> Result<T, ReadError> {
@@ -221,6 +256,25 @@ mod tests {
             question.await.unwrap();
         }
         assert_eq!(live(&readers).await, 3);
+    }
+
+    #[tokio::test]
+    async fn however_many_wait_the_status_is_told_at_once() {
+        let fixture = Fixture::filled();
+        let readers = Readers::new(&fixture.path, None);
+        readers.budget().pay(Duration::from_secs(100_000));
+        let mut crowd = Vec::new();
+        for _ in 0..READERS + WAITING_MAX {
+            let mut question = Box::pin(readers.ask(Reader::status));
+            assert!(futures_util::poll!(&mut question).is_pending());
+            crowd.push(question);
+        }
+        assert!(matches!(
+            readers.ask(Reader::status).await,
+            Err(ReadError::Busy)
+        ));
+        let status = readers.ask_at_once(Reader::status).await.unwrap();
+        assert_eq!(status.mirror.live, 3);
     }
 
     #[tokio::test]

@@ -49,7 +49,9 @@ pub(super) async fn status(State(desk): Shared) -> Answer {
 
 async fn page(desk: &Desk) -> Result<Answer, Trouble> {
     let now = desk.now();
-    let mut contents = desk.ask(move |reader| Contents::read(reader, now)).await?;
+    let mut contents = desk
+        .ask_at_once(move |reader| Contents::read(reader, now))
+        .await?;
     contents.status = desk.with_next_due(contents.status);
     let status = &contents.status;
     let progress = desk.site.daemon.as_ref();
