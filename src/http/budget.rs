@@ -4,12 +4,12 @@
 
 use std::time::{Duration, Instant};
 
-/// Work that is done at once, in seconds: some fifty searches.
-const SAVED_MAX: f64 = 2.0;
+/// Work that is done at once, in seconds: some thirty searches.
+const SAVED_MAX: f64 = 1.0;
 /// What is earned in a second: a processor's whole time, for all readers together …
 const IDLE: f64 = 1.0;
-/// … or, while a pass is under way, a fifth.
-const IN_PASS: f64 = 0.2;
+/// … or, while a pass is under way, a tenth.
+const IN_PASS: f64 = 0.1;
 
 /// The account.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn who_asks_all_the_time_gets_what_can_be_spared() {
-        for (is_in_pass, least, most) in [(true, 21.9, 22.2), (false, 101.9, 102.2)] {
+        for (is_in_pass, least, most) in [(true, 10.9, 11.2), (false, 100.9, 101.2)] {
             let done = work_done(is_in_pass, 100);
             assert!(least <= done && done <= most, "{is_in_pass}: {done}");
         }
@@ -77,7 +77,7 @@ mod tests {
         for second in 0..1000 {
             let wait = budget.wait(true, start + Duration::from_secs(second));
             assert_eq!(wait, Duration::ZERO, "{second}");
-            budget.pay(Duration::from_millis(200));
+            budget.pay(Duration::from_millis(100));
         }
     }
 
@@ -86,10 +86,10 @@ mod tests {
         let start = Instant::now();
         let mut budget = Budget::new(start);
         budget.pay(Duration::from_secs(4));
-        assert_eq!(budget.wait(true, start), Duration::from_secs(10));
-        assert_eq!(budget.wait(false, start), Duration::from_secs(2));
+        assert_eq!(budget.wait(true, start), Duration::from_secs(30));
+        assert_eq!(budget.wait(false, start), Duration::from_secs(3));
         assert_eq!(
-            budget.wait(false, start + Duration::from_secs(3)),
+            budget.wait(false, start + Duration::from_secs(4)),
             Duration::ZERO
         );
     }
