@@ -14,7 +14,7 @@ const ADDRESS: &str = "127.0.0.1:9480";
 /// How far others go first.
 const NICENESS: i32 = 10;
 
-/// Serve the status page, the customers, health checks and metrics of a mirror over HTTP, for reading only
+/// Show a mirror over HTTP: status page, customers, health checks, metrics; for reading only
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 It shows a mirror as it is, whoever makes its passes; a daemon with [http] listen in its configuration needs no such help. \
@@ -22,7 +22,7 @@ On loopback every user of this machine can read the customers, unless there is a
 for its owner and group. Any other address needs a token.
 
 Examples:
-  customer-mirror serve                                    at http://127.0.0.1:9480/, or as [http] says
+  customer-mirror serve
   customer-mirror serve --listen 127.0.0.1:8000
   customer-mirror serve --listen unix:/run/user/1000/customers.sock")]
 pub(super) struct Arguments {
