@@ -269,6 +269,8 @@ mod tests {
             assert!(futures_util::poll!(&mut question).is_pending());
             crowd.push(question);
         }
+        // None of them is being answered.
+        assert_eq!(readers.turns.available_permits(), READERS);
         assert!(matches!(
             readers.ask(Reader::status).await,
             Err(ReadError::Busy)
