@@ -7,11 +7,10 @@ use std::io::{BufRead, BufWriter, Write};
 
 use chrono::Utc;
 use rusqlite::{Connection, Row};
-use serde::Serialize;
 
 use super::output::{Cell, FormatArgument, RowWriter, Screen, harmless_json, note, one_line};
 use super::{Context, Exit, Failure, customer_ids};
-use crate::mirror::Reader;
+use crate::mirror::{ProfileUser, Reader, users_of};
 use crate::model::{Timestamp, format_timestamp};
 use crate::when;
 
@@ -41,15 +40,6 @@ pub(super) struct Arguments {
     raw: bool,
     #[command(flatten)]
     format: FormatArgument,
-}
-
-/// A row of `customer_users`.
-#[derive(Debug, Serialize)]
-pub(super) struct User {
-    #[serde(rename = "user_id")]
-    id: String,
-    name: Option<String>,
-    role: Option<String>,
 }
 
 /// What customers are printed with.
@@ -287,7 +277,7 @@ impl<W: Write> Printer<W> {
 /// Prints a row of `customers`.
 fn print_one(
     row: &Row<'_>,
-    users: &[User],
+    users: &[ProfileUser],
     printer: &mut Printer<impl Write>,
 ) -> Result<(), Trouble> {
     match printer {
@@ -326,7 +316,7 @@ pub(super) fn columns(connection: &Connection) -> rusqlite::Result<Vec<String>> 
 }
 
 /// The cells of a row of `customers` but its `row_id`, and before the last one the users.
-fn cells<'a>(row: &'a Row<'_>, users: &[User]) -> rusqlite::Result<Vec<Cell<'a>>> {
+fn cells<'a>(row: &'a Row<'_>, users: &[ProfileUser]) -> rusqlite::Result<Vec<Cell<'a>>> {
     let users = serde_json::to_string(users).unwrap_or_default();
     let count = row.as_ref().column_count();
     let mut cells = Vec::with_capacity(count);
@@ -341,16 +331,8 @@ fn cells<'a>(row: &'a Row<'_>, users: &[User]) -> rusqlite::Result<Vec<Cell<'a>>
     Ok(cells)
 }
 
-fn users(connection: &Connection, customer: &Row<'_>) -> rusqlite::Result<Vec<User>> {
+fn users(connection: &Connection, customer: &Row<'_>) -> rusqlite::Result<Vec<ProfileUser>> {
     users_of(connection, &customer.get::<_, String>("customer_id")?)
-}
-
-/// The users of a customer.
-pub(super) fn users_of(connection: &Connection, customer_id: &str) -> rusqlite::Result<Vec<User>> {
-    connection
-        .prepare_cached("SELECT user_id, name, role FROM customer_users WHERE customer_id = ?1 ORDER BY user_id")?
-        .query_map([customer_id], |row| Ok(User { id: row.get(0)?, name: row.get(1)?, role: row.get(2)? }))?
-        .collect()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use chrono::Utc;
 
-use super::output::{Screen, harmless, note, print};
+use super::output::{Screen, note, print};
 use super::{Context, Exit, Failure};
 use crate::mirror::{Reader, log_of};
 use crate::model::{Timestamp, format_timestamp};
@@ -35,27 +35,12 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Fail
         .when
         .next_after(now)
         .map(format_timestamp);
-    let other_source = context
-        .config
-        .api
-        .as_ref()
-        .map(crate::config::Api::source_fingerprint)
-        .filter(|configured| {
-            status
-                .mirror
-                .source
-                .as_ref()
-                .is_some_and(|source| source != configured)
-        });
+    let configured = context.config.api.as_ref();
+    let configured = configured.map(crate::config::Api::source_fingerprint);
+    let warning = configured.and_then(|configured| status.warning_of_source(&configured));
     if arguments.json {
-        if let Some(configured) = other_source {
-            note(
-                context,
-                &format!(
-                    "customer-mirror: warning: {}",
-                    of_another_source(&configured)
-                ),
-            );
+        if let Some(warning) = warning {
+            note(context, &format!("customer-mirror: warning: {warning}"));
         }
         let json = serde_json::to_string_pretty(&status).map_err(|error| {
             Failure::new(
@@ -69,7 +54,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Fail
     let surroundings = Surroundings {
         now,
         screen: Screen::of_stdout(),
-        warning: other_source.map(|configured| of_another_source(&configured)),
+        warning,
         size_bytes: size_on_disk(path),
         schedule: format!(
             "{} {}",
@@ -80,13 +65,6 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Fail
     };
     print(&text::render(&status, &surroundings))?;
     Ok(Exit::Done)
-}
-
-fn of_another_source(configured: &str) -> String {
-    format!(
-        "the configuration names another source, {}; `sync` will refuse this mirror",
-        harmless(configured)
-    )
 }
 
 fn not_before(reader: &Reader, now: Timestamp) -> Result<Option<String>, Failure> {

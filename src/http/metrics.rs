@@ -20,7 +20,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::meters::{Labelled, Meters, PREFIX};
 use crate::mirror::{Remedy, Status};
-use crate::model::{PassState, Timestamp, parse_timestamp};
+use crate::model::{Timestamp, parse_timestamp};
 
 /// How the text is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -228,14 +228,10 @@ fn running_pass(sheet: &mut Sheet, status: &Status) {
         "Records on them",
         pass.map(|pass| pass.records),
     );
-    let complete = |state| state == PassState::Complete;
-    let mut passes = status.last_passes.iter();
     sheet.count(
         "expected_records",
         "Records of the last complete pass: about as many are to be expected",
-        passes
-            .find(|pass| complete(pass.state))
-            .map(|pass| pass.records),
+        status.last_complete_pass().map(|pass| pass.records),
     );
 }
 

@@ -23,6 +23,7 @@ use super::answer::{Answer, shielded};
 use super::desk::{Desk, Trouble};
 use super::gate::{Gate, Refusal};
 use super::pace::Pace;
+use super::readers::ReadError;
 use super::{Site, pages};
 use crate::config::Listen;
 
@@ -90,7 +91,7 @@ impl Routes {
             Ok(()) => timeout(ANSWER_TIME_MAX, self.router.clone().oneshot(request))
                 .await
                 .map_or_else(
-                    |_| refused(&late()).into_response(),
+                    |_| refused(&ReadError::Late.into()).into_response(),
                     |Ok(response)| response,
                 ),
             Err(Turned::Refused(refusal)) => {
@@ -165,15 +166,6 @@ fn too_many() -> Trouble {
         "Too many requests",
         "so many requests a second are not answered",
         "Try again in a moment.",
-    )
-}
-
-fn late() -> Trouble {
-    Trouble::new(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "That took too long",
-        "the answer took too long",
-        "Ask for less, or later.",
     )
 }
 

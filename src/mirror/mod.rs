@@ -58,7 +58,7 @@ pub use health::{Disk, FileFacts, Files, Health, lock_state};
 pub use lock::{LockState, Owner};
 pub use passes::{Checkpoint, Standing};
 pub use preview::{Preview, PreviewReport};
-pub use profile::{Conflict, FieldChange, History, PastChange, Profile, ProfileUser};
+pub use profile::{Conflict, FieldChange, History, PastChange, Profile, ProfileUser, users_of};
 pub use quarantine::{Quarantined, Retried};
 pub use read::{Freshness, HeldSweep, LockStatus, MirrorStatus, Reader, RetryStatus, Status};
 pub use schema::{SCHEMA_VERSION, WAL_BYTES};

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
+use serde::Serialize;
 
 use super::{Reader, Result};
 use crate::decode::COLUMNS;
@@ -20,7 +21,7 @@ pub struct Profile {
 }
 
 /// A row of `customer_users`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ProfileUser {
     /// `user_id`.
     pub user_id: String,
@@ -94,14 +95,15 @@ impl Reader {
             let columns = columns.map(|(index, name)| Ok((name, text(row.get_ref(index)?))));
             Ok(Some(Profile {
                 columns: columns.collect::<rusqlite::Result<_>>()?,
-                users: users(&tx, customer_id)?,
+                users: users_of(&tx, customer_id)?,
                 raw: row.get("raw")?,
             }))
         })
     }
 }
 
-fn users(connection: &Connection, customer_id: &str) -> rusqlite::Result<Vec<ProfileUser>> {
+/// The users of a customer, by `user_id`.
+pub fn users_of(connection: &Connection, customer_id: &str) -> rusqlite::Result<Vec<ProfileUser>> {
     connection
         .prepare_cached("SELECT user_id, name, role FROM customer_users WHERE customer_id = ?1 ORDER BY user_id")?
         .query_map([customer_id], |row| {

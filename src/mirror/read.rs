@@ -10,7 +10,8 @@ use super::lock::{self, Owner};
 use super::passes::{self, PASS_COLUMNS, pass_from_row, running_pass};
 use super::quarantine::{self, Quarantined};
 use super::{MirrorError, Result, SCHEMA_VERSION, attempts, conflicts, meta, schema};
-use crate::model::{PassReport, Timestamp, format_timestamp};
+use crate::harmless::harmless;
+use crate::model::{PassReport, PassState, Timestamp, format_timestamp};
 
 /// How many passes `status` looks back.
 const LAST_PASSES: u32 = 10;
@@ -45,6 +46,25 @@ pub struct Status {
     pub retry: Option<RetryStatus>,
     /// When the schedule asks for the next pass; filled in by the caller, who knows the schedule.
     pub next_due_at: Option<String>,
+}
+
+impl Status {
+    /// The last complete pass, if it is among the latest ones.
+    pub fn last_complete_pass(&self) -> Option<&PassReport> {
+        let mut passes = self.last_passes.iter();
+        passes.find(|pass| pass.state == PassState::Complete)
+    }
+
+    /// What to say if the mirror is not of the source that is configured.
+    pub fn warning_of_source(&self, configured: &str) -> Option<String> {
+        let is_other = self.mirror.source.as_deref()? != configured;
+        is_other.then(|| {
+            let configured = harmless(configured);
+            format!(
+                "the configuration names another source, {configured}; `sync` will refuse this mirror"
+            )
+        })
+    }
 }
 
 /// The mirror as a whole.

@@ -7,14 +7,13 @@ use rusqlite::{Connection, Row};
 use super::columns::{Column, Columns};
 use super::format::Kind;
 use super::parquet_rows::ParquetRows;
-use crate::cli::get;
 use crate::cli::output::{
     Cell, CsvRows, Format, RowWriter, Screen, count, harmless_json, one_line,
 };
 use crate::cli::progress::Bar;
 use crate::cli::signals::Stop;
 use crate::cli::{Exit, Failure};
-use crate::mirror::Totals;
+use crate::mirror::{Totals, users_of};
 
 /// Customers between two looks at the bar.
 const ROWS_A_LOOK: u64 = 256;
@@ -113,7 +112,7 @@ fn cells<'a>(
             Column::Json if embeds => Cell::from(row.get_ref(index)?).embedded(),
             Column::Text | Column::Integer | Column::Json => Cell::from(row.get_ref(index)?),
             Column::Users => {
-                let users = get::users_of(connection, row.get_ref(0)?.as_str()?)?;
+                let users = users_of(connection, row.get_ref(0)?.as_str()?)?;
                 Cell::Json(serde_json::to_string(&users).unwrap_or_default().into())
             }
         });

@@ -3,9 +3,9 @@
 use anstyle::{AnsiColor, Style};
 use rusqlite::Row;
 
-use super::User;
 use crate::cli::output::{Screen, Sheet, ago, moment};
 use crate::json::{Kind, Node};
+use crate::mirror::ProfileUser;
 use crate::model::Timestamp;
 
 const LABEL_WIDTH: usize = 16;
@@ -15,7 +15,7 @@ type Fields = Vec<(&'static str, Option<String>)>;
 /// Lays out a row of `customers`. What is NULL is left out, and sections without a value too.
 pub(super) fn render(
     row: &Row<'_>,
-    users: &[User],
+    users: &[ProfileUser],
     screen: Screen,
     now: Timestamp,
 ) -> rusqlite::Result<String> {
@@ -159,10 +159,11 @@ fn section<'a>(
     }
 }
 
-fn described(user: &User) -> String {
-    user.name
-        .as_ref()
-        .map_or_else(|| user.id.clone(), |name| format!("{name} ({})", user.id))
+fn described(user: &ProfileUser) -> String {
+    user.name.as_ref().map_or_else(
+        || user.user_id.clone(),
+        |name| format!("{name} ({})", user.user_id),
+    )
 }
 
 /// An address on one line, as letters have it: street, postcode and city, region, country.

@@ -3,9 +3,10 @@
 use rusqlite::types::{ToSqlOutput, Value as Stored};
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
-use super::{Printer, Trouble, User, print_one};
+use super::{Printer, Trouble, print_one};
 use crate::cli::output::{harmless, moment};
 use crate::decode::{self, COLUMNS, Value};
+use crate::mirror::ProfileUser;
 
 /// What the feed says of a customer at a time.
 #[derive(Debug, PartialEq)]
@@ -87,16 +88,16 @@ pub(super) fn print(
         text(Some(&record.raw)),
     ]);
     let owned = |text: &Option<std::borrow::Cow<'_, str>>| text.as_deref().map(str::to_owned);
-    let mut users: Vec<User> = customer
+    let mut users: Vec<ProfileUser> = customer
         .users
         .iter()
-        .map(|user| User {
-            id: user.id.to_string(),
+        .map(|user| ProfileUser {
+            user_id: user.id.to_string(),
             name: owned(&user.name),
             role: owned(&user.role),
         })
         .collect();
-    users.sort_by(|a, b| a.id.cmp(&b.id));
+    users.sort_by(|a, b| a.user_id.cmp(&b.user_id));
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(params_from_iter(values))?;
     if let Some(row) = rows.next()? {

@@ -10,7 +10,7 @@ fn shown(fixture: &Fixture, screen: Screen) -> String {
     let around = Surroundings {
         now: at(50),
         screen,
-        warning: Some(of_another_source("https://other.example.com")),
+        warning: status.warning_of_source("https://other.example.com"),
         size_bytes: 123_456,
         schedule: "*/15 * * * * UTC".to_owned(),
         requests_not_before: Some(format_timestamp(at(55))),

@@ -117,11 +117,7 @@ fn headline(status: &Status, now: Timestamp) -> (Style, String) {
 }
 
 fn running(sheet: &mut Sheet, pass: &PassReport, status: &Status, around: &Surroundings) {
-    let expected = status
-        .last_passes
-        .iter()
-        .find(|pass| pass.state == PassState::Complete)
-        .map(|pass| pass.records);
+    let expected = status.last_complete_pass().map(|pass| pass.records);
     let of_expected =
         expected
             .filter(|expected| *expected > 0)

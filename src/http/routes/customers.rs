@@ -31,10 +31,14 @@ pub(super) async fn list(State(desk): Shared, Query(fields): Fields) -> Answer {
         return customer(&desk, id, &fields).await;
     }
     let form = form(&fields);
+    let filter = match form.filter() {
+        Ok(filter) => filter,
+        Err(misunderstood) => return show(&desk, &form, Found::Misunderstood(&misunderstood)),
+    };
     let found = if form.q.trim().is_empty() {
-        browse(&desk, &form, &fields).await
+        browse(&desk, &form, filter, &fields).await
     } else {
-        search(&desk, &form, &fields).await
+        search(&desk, &form, filter, &fields).await
     };
     found.unwrap_or_else(|trouble| trouble.page())
 }
@@ -66,14 +70,9 @@ fn show(desk: &Desk, form: &CustomersForm, found: Found<'_>) -> Answer {
 async fn search(
     desk: &Desk,
     form: &CustomersForm,
+    filter: CustomerFilter,
     fields: &HashMap<String, String>,
 ) -> Result<Answer, Trouble> {
-    let filter = match form.filter() {
-        Ok(filter) => filter,
-        Err(misunderstood) => {
-            return Ok(show(desk, form, Found::Misunderstood(&misunderstood)));
-        }
-    };
     let question = Question::new(form.q.trim());
     if question.is_empty() {
         return Ok(show(desk, form, Found::NothingAsked));
@@ -126,14 +125,9 @@ fn is_known_deleted(
 async fn browse(
     desk: &Desk,
     form: &CustomersForm,
+    filter: CustomerFilter,
     fields: &HashMap<String, String>,
 ) -> Result<Answer, Trouble> {
-    let filter = match form.filter() {
-        Ok(filter) => filter,
-        Err(misunderstood) => {
-            return Ok(show(desk, form, Found::Misunderstood(&misunderstood)));
-        }
-    };
     let row = fields.get("after_row").and_then(|row| row.parse().ok());
     let at = fields.get("after_at").cloned();
     let after = at

@@ -66,12 +66,8 @@ async fn page(desk: &Desk) -> Result<Answer, Trouble> {
             timing.when.timezone().name()
         )
     };
-    let warning = desk.site.source.as_ref().and_then(|configured| {
-        let is_other = status.mirror.source.as_ref().is_some_and(|source| source != configured);
-        is_other.then(|| {
-            format!("the configuration names another source, {configured}; `sync` will refuse this mirror")
-        })
-    });
+    let configured = desk.site.source.as_ref();
+    let warning = configured.and_then(|configured| status.warning_of_source(configured));
     Ok(Answer::html(pages::status(&StatusView {
         status,
         progress: progress.as_ref(),

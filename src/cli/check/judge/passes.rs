@@ -8,7 +8,7 @@ use crate::cli::check::verdict::Verdict;
 use crate::cli::output::{ago, moment, plural, span};
 use crate::config::Timing;
 use crate::mirror::{LockState, Remedy, RetryStatus};
-use crate::model::{PassReport, PassState, Timestamp, parse_timestamp};
+use crate::model::{PassReport, Timestamp, parse_timestamp};
 use crate::plan;
 
 /// A pass that was interrupted for long says nothing of how long the next one takes.
@@ -53,7 +53,12 @@ pub(super) fn freshness(facts: &Facts) -> Verdict {
             "check the clock: timedatectl",
         );
     }
-    match late_by(timing, started, last_complete(contents), facts.now) {
+    match late_by(
+        timing,
+        started,
+        contents.status.last_complete_pass(),
+        facts.now,
+    ) {
         None => Verdict::ok(found),
         Some(missed) => {
             let missed = plural(missed.into(), "pass was", "passes were");
@@ -65,11 +70,6 @@ pub(super) fn freshness(facts: &Facts) -> Verdict {
             Verdict::warn(format!("{found}, but {missed} due since"), remedy)
         }
     }
-}
-
-fn last_complete(contents: &Contents) -> Option<&PassReport> {
-    let mut passes = contents.status.last_passes.iter();
-    passes.find(|pass| pass.state == PassState::Complete)
 }
 
 /// How many due times have passed since a pass began, if it is time that another one was complete: the first may still be walking,

@@ -4,7 +4,7 @@ use crate::cli::Exit;
 use crate::cli::check::facts::{Facts, ServerFacts};
 use crate::cli::check::verdict::Verdict;
 use crate::cli::output::{ago, moment, span};
-use crate::model::{PassState, format_timestamp};
+use crate::model::format_timestamp;
 use crate::source::{Head, Refusal, Trouble, Visit};
 
 /// Clocks that differ by more make `Retry-After` dates and freshness wrong.
@@ -168,8 +168,7 @@ pub(super) fn parameters(facts: &Facts) -> Verdict {
         return Verdict::skipped("too few customers to tell");
     }
     let pages = super::contents(facts).ok().and_then(|contents| {
-        let mut passes = contents.status.last_passes.iter();
-        let complete = passes.find(|pass| pass.state == PassState::Complete)?;
+        let complete = contents.status.last_complete_pass()?;
         Some(complete.pages).filter(|pages| *pages > 1)
     });
     let cursor = pages.map_or_else(String::new, |pages| {
