@@ -1,4 +1,5 @@
 """An API that does as it is told: it lists the records that a test gives it, a page at a time if the test wants to see each."""
+import contextlib
 import json
 import threading
 import urllib.parse
@@ -84,8 +85,10 @@ class Api:
                 self.send_response(status)
                 for name, value in ({"Content-Type": "application/json", "Content-Length": str(len(body))} | headers).items():
                     self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(body)
+                # The daemon may be gone while the answer was held.
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                    self.end_headers()
+                    self.wfile.write(body)
 
             def log_message(self, *_):
                 pass

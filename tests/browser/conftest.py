@@ -30,8 +30,10 @@ def browser():
 
 
 @pytest.fixture
-def visit(browser):
-    """Opens a browser window at a world; at the end, nothing may have happened that must never happen."""
+def visit(browser, world_of):
+    """Opens a browser window at a world; at the end, nothing may have happened that must never happen.
+
+    It asks for `world_of` so that windows go before their worlds: a page left open asks for itself, and a world that is gone refuses it."""
     visitors = []
 
     def opened(world, **options):
