@@ -6,13 +6,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 customers=${1:-100000}
 seconds=${2:-300}
-bin=${CUSTOMER_MIRROR_BIN:-}
-if [ -z "$bin" ]; then
-  cargo build --release --locked --quiet
-  bin=${CARGO_TARGET_DIR:-target}/release/customer-mirror
-fi
-bin=$(realpath "$bin")
-unset "${!CUSTOMER_MIRROR@}"
+# shellcheck source=tests/needs.sh
+. tests/needs.sh
+the_program
 port=8590
 root=$(mktemp -d)
 simulator=

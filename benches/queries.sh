@@ -7,13 +7,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 customers=${1:-100000}
 runs=${2:-7}
-bin=${CUSTOMER_MIRROR_BIN:-}
-if [ -z "$bin" ]; then
-  cargo build --release --locked --quiet
-  bin=${CARGO_TARGET_DIR:-target}/release/customer-mirror
-fi
-bin=$(realpath "$bin")
-unset "${!CUSTOMER_MIRROR@}"
+# shellcheck source=tests/needs.sh
+. tests/needs.sh
+the_program
 root=$(mktemp -d)
 simulator=
 trap 'kill $simulator 2>/dev/null || true; wait; rm -rf "$root"' EXIT

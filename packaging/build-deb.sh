@@ -7,6 +7,8 @@
 # CUSTOMER_MIRROR_BIN names a program to pack instead. cargo-deb is installed into target/tools if it is missing; dpkg-dev by apt.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# shellcheck source=tests/needs.sh
+. tests/needs.sh
 profile=dist build=yes version='' output=target/debian
 while [ $# -gt 0 ]; do
   case $1 in
@@ -18,11 +20,7 @@ while [ $# -gt 0 ]; do
   esac
 done
 
-if ! command -v dpkg-shlibdeps >/dev/null; then # says which libc6 the program needs
-  if [ "$(id -u)" = 0 ]; then sudo=; else sudo=sudo; fi
-  $sudo apt-get update -qq
-  $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends dpkg-dev binutils >/dev/null
-fi
+needs dpkg-shlibdeps=dpkg-dev objdump=binutils # say which libc6 the program needs
 if ! cargo deb --version >/dev/null 2>&1; then
   PATH=$PWD/target/tools/bin:$PATH
   if ! cargo deb --version >/dev/null 2>&1; then

@@ -6,35 +6,19 @@
 # Builds the release binary unless CUSTOMER_MIRROR_BIN names one. CHROMIUM names another browser of its kind.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# shellcheck source=tests/needs.sh
+. tests/needs.sh
 fail() {
   echo "browser: $*" >&2
   exit 1
 }
 
 chromium=${CHROMIUM:-$(command -v chromium || echo /usr/bin/chromium)}
-need=()
-[ -x "$chromium" ] || need+=(chromium fonts-dejavu-core fonts-noto-cjk)
-python3 -c 'import ensurepip, venv' 2>/dev/null || need+=(python3 python3-venv)
-if [ ${#need[@]} -gt 0 ]; then
-  if [ "$(id -u)" = 0 ]; then
-    sudo=
-  elif sudo -n true 2>/dev/null; then
-    sudo='sudo -n'
-  else
-    fail "needs ${need[*]}: run \"apt-get install ${need[*]}\" as root, then this again"
-  fi
-  $sudo apt-get update -qq
-  $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${need[@]}" >/dev/null
-fi
+[ -x "$chromium" ] || install_packages chromium fonts-dejavu-core fonts-noto-cjk
+needs_venv
 [ -x "$chromium" ] || fail "there is no browser at $chromium"
 
-bin=${CUSTOMER_MIRROR_BIN:-}
-if [ -z "$bin" ]; then
-  cargo build --release --locked --quiet
-  bin=${CARGO_TARGET_DIR:-target}/release/customer-mirror
-fi
-bin=$(realpath "$bin")
-unset "${!CUSTOMER_MIRROR@}"
+the_program
 
 target=$(realpath "${CARGO_TARGET_DIR:-target}")
 venv=$target/browser-venv

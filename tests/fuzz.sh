@@ -1,18 +1,16 @@
-#!/bin/sh
+#!/usr/bin/env bash
 # Fuzzes the reading of responses with cargo-fuzz: tests/fuzz.sh [SECONDS per target, default 60]
-set -eu
-cd "$(dirname "$0")"
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=tests/needs.sh
+. tests/needs.sh
+cd tests
 seconds=${1:-60}
 # The sanitizers are unstable options of the compiler; this lets a stable one take them.
 export RUSTC_BOOTSTRAP=1
 
 # libFuzzer is C++.
-if ! command -v c++ >/dev/null 2>&1; then
-    sudo=sudo
-    [ "$(id -u)" != 0 ] || sudo=
-    $sudo apt-get update -qq
-    $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends g++ >/dev/null
-fi
+needs c++=g++
 if ! cargo fuzz --version >/dev/null 2>&1; then
     echo "fuzz.sh: installing cargo-fuzz" >&2
     cargo install cargo-fuzz --locked

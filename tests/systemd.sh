@@ -6,6 +6,8 @@
 # Packs the release build, or the program that CUSTOMER_MIRROR_BIN names. Where no systemd can be booted it says SKIPPED, and succeeds.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# shellcheck source=tests/needs.sh
+. tests/needs.sh
 suite=${1:-$(. /etc/os-release && echo "${VERSION_CODENAME:-}")}
 work=$PWD/target/systemd-tests
 
@@ -25,10 +27,7 @@ version=$(sed -n '/^version = /{s/.*"\(.*\)".*/\1/p;q}' Cargo.toml)
 old=$(packaging/build-deb.sh --profile release --no-build --output "$share" | tail -n 1)
 new=$(packaging/build-deb.sh --profile release --no-build --output "$share" --version "$version-2" | tail -n 1)
 
-if ! command -v lintian >/dev/null; then
-  apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends lintian >/dev/null
-fi
+needs lintian
 lintian --allow-root --display-info --fail-on error,warning,info "$old"
 echo "ok    lintian"
 

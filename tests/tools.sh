@@ -7,25 +7,13 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-need=()
-command -v sqlite3 >/dev/null || need+=(sqlite3)
-command -v curl >/dev/null || need+=(curl)
-command -v jq >/dev/null || need+=(jq)
-python3 -c 'import ensurepip, venv' 2>/dev/null || need+=(python3 python3-venv)
+# shellcheck source=tests/needs.sh
+. tests/needs.sh
+needs sqlite3 curl jq
+needs_venv
 jar=/usr/share/java/sqlite-jdbc.jar
-if command -v java >/dev/null && [ ! -e $jar ]; then need+=(libxerial-sqlite-jdbc-java); fi
-if [ ${#need[@]} -gt 0 ]; then
-  if [ "$(id -u)" = 0 ]; then sudo=; else sudo=sudo; fi
-  $sudo apt-get update -qq
-  $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${need[@]}" >/dev/null
-fi
-bin=${CUSTOMER_MIRROR_BIN:-}
-if [ -z "$bin" ]; then
-  cargo build --release --locked --quiet
-  bin=${CARGO_TARGET_DIR:-target}/release/customer-mirror
-fi
-bin=$(realpath "$bin")
-unset "${!CUSTOMER_MIRROR@}"
+if command -v java >/dev/null && [ ! -e $jar ]; then install_packages libxerial-sqlite-jdbc-java; fi
+the_program
 TOOLS_REQUIRED=1 cargo test --locked --quiet --test it readme::
 
 root=$(mktemp -d)

@@ -7,24 +7,13 @@ gzip_port=$((port + 1))
 simulator_port=$((port + 2))
 slow_port=$((port + 3))
 
-need=()
-[ -x /usr/sbin/nginx ] || command -v nginx >/dev/null || need+=(nginx-light)
-command -v python3 >/dev/null || need+=(python3)
-command -v curl >/dev/null || need+=(curl)
-need+=(${more_packages:-})
-if [ ${#need[@]} -gt 0 ]; then
-  if [ "$(id -u)" = 0 ]; then sudo=; else sudo=sudo; fi
-  $sudo apt-get update -qq
-  $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${need[@]}" >/dev/null
-fi
+# shellcheck source=tests/needs.sh
+. tests/needs.sh
+needs nginx=nginx-light python3 curl
+# shellcheck disable=SC2086
+install_packages ${more_packages:-}
 nginx=$(command -v nginx || echo /usr/sbin/nginx)
-bin=${CUSTOMER_MIRROR_BIN:-}
-if [ -z "$bin" ]; then
-  cargo build --release --locked --quiet
-  bin=${CARGO_TARGET_DIR:-target}/release/customer-mirror
-fi
-bin=$(realpath "$bin")
-unset "${!CUSTOMER_MIRROR@}"
+the_program
 
 root=$(mktemp -d)
 chmod 755 "$root"
