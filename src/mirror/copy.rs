@@ -20,7 +20,7 @@ pub struct Totals {
 
 /// The files that a mirror at `path` consists of, or may: nothing else may be written there.
 pub fn files_of(path: &Path) -> Vec<PathBuf> {
-    let suffixes = ["", "-journal", lock::SUFFIX];
+    let suffixes = ["", files::JOURNAL, lock::SUFFIX];
     suffixes
         .iter()
         .chain(&files::OF_SQLITE)

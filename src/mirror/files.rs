@@ -12,6 +12,9 @@ const FOLDER_MODE: u32 = 0o750;
 
 const ROOT: u32 = 0;
 
+/// What SQLite has beside a file while it makes it one with a -wal file.
+pub(super) const JOURNAL: &str = "-journal";
+
 /// What SQLite keeps beside the mirror.
 pub(super) const OF_SQLITE: [&str; 2] = ["-wal", "-shm"];
 
@@ -24,12 +27,23 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// Makes the folder, and those above it, where they are missing.
+/// Makes the folder, and those above it, where they are missing, not to be lost by a power failure.
 pub(super) fn create_folder(folder: &Path) -> io::Result<()> {
+    let missing: Vec<&Path> = folder
+        .ancestors()
+        .take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists())
+        .collect();
     DirBuilder::new()
         .recursive(true)
         .mode(FOLDER_MODE)
-        .create(folder)
+        .create(folder)?;
+    missing
+        .into_iter()
+        .try_for_each(|made| match sync_folder_of(made) {
+            // A folder that may be written but not read.
+            Err(error) if error.kind() != io::ErrorKind::PermissionDenied => Err(error),
+            _ => Ok(()),
+        })
 }
 
 /// The -wal file of a mirror, which need not be there.

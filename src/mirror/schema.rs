@@ -100,7 +100,14 @@ fn as_reader(error: MirrorError) -> MirrorError {
         return error;
     };
     let is_missing = |suffix| !files::beside(&path, suffix).exists();
-    let reason = if files::OF_SQLITE.into_iter().any(is_missing) {
+    let reason = if !is_missing(files::JOURNAL) {
+        // The only transaction that needs one is that which makes a new file one with a -wal file.
+        format!(
+            "whoever made it was killed before it was one ({} is left of that); `customer-mirror sync`, or the daemon's next pass, goes on \
+             with it",
+            files::beside(&path, files::JOURNAL).display()
+        )
+    } else if files::OF_SQLITE.into_iter().any(is_missing) {
         "its -wal and -shm files are not there, and to make them takes write access to its folder (a program other than \
          customer-mirror had it open last and removed them); read it as its owner, or after the next pass, which brings them back"
             .to_owned()
@@ -164,8 +171,9 @@ pub(super) fn recognise(connection: &Connection, path: &Path) -> Result<i64> {
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
     harden(connection)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
-    // In WAL mode NORMAL can lose the last commits on power loss, never a part of one: the mirror is then an earlier true state.
-    connection.pragma_update(None, "synchronous", "normal")?;
+    // A commit is on the disk before anybody sees it. With NORMAL a power failure takes back all commits since the last checkpoint, true
+    // states all of them, but others have acted on them: who follows the change feed, who was told that a customer is forgotten.
+    connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     // What is deleted is overwritten with zeros, in rows and in whole pages.
     connection.pragma_update(None, "secure_delete", true)?;

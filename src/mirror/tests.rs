@@ -122,3 +122,44 @@ fn a_long_statement_is_seen_to_go_on_and_can_be_stopped_and_nothing_of_it_is_kep
     });
     assert_eq!(customers.unwrap(), 1000);
 }
+
+/// What `tests/power.sh` sees the use of.
+#[test]
+fn whoever_writes_waits_for_the_disk() {
+    const FULL: i64 = 2;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("m.db");
+    let (mirror, ..) = walked(&path);
+    let beside = Mirror::open_beside(&path, "a test").unwrap();
+    for writer in [&mirror, &beside] {
+        let mode = writer.read(|connection| {
+            connection.query_row("PRAGMA synchronous", [], |row| row.get::<_, i64>(0))
+        });
+        assert_eq!(mode.unwrap(), FULL);
+    }
+}
+
+#[test]
+fn who_reads_what_was_killed_at_its_making_is_told_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let (making, killed) = (folder.path().join("making.db"), folder.path().join("m.db"));
+    let connection = rusqlite::Connection::open(&making).unwrap();
+    // In a small cache, some of it gets to the file before its time.
+    connection
+        .execute_batch(
+            "PRAGMA cache_size = 1; BEGIN; CREATE TABLE t (x);
+             WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n LIMIT 99) INSERT INTO t SELECT zeroblob(9999) FROM n",
+        )
+        .unwrap();
+    for suffix in ["", files::JOURNAL] {
+        let name = |path: &Path| files::beside(path, suffix);
+        std::fs::copy(name(&making), name(&killed)).unwrap();
+    }
+    let told = Reader::open(&killed).unwrap_err().to_string();
+    assert!(
+        told.contains("m.db-journal") && told.contains("customer-mirror sync"),
+        "{told}"
+    );
+    drop(Mirror::open_or_create(&killed, "https://api.example.com", "a test").unwrap());
+    Reader::open(&killed).unwrap();
+}

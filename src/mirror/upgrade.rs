@@ -147,7 +147,8 @@ pub(super) fn is_unfinished(copy: &Path) -> bool {
     copy.to_string_lossy().ends_with(UNFINISHED)
 }
 
-/// Removes all copies that upgrades kept, and what is there of an unfinished one; returns which.
+/// Removes all copies that upgrades kept, and what is there of an unfinished one, so that no power failure brings them back;
+/// returns which.
 pub(super) fn remove_copies(
     path: &Path,
 ) -> std::result::Result<Vec<PathBuf>, (PathBuf, std::io::Error)> {
@@ -160,6 +161,8 @@ pub(super) fn remove_copies(
             _ => {}
         }
     }
+    // Also if there is none: whoever removed them may have been killed before this.
+    files::sync_folder_of(&files::beside(path, "")).map_err(|error| (path.to_owned(), error))?;
     Ok(copies)
 }
 

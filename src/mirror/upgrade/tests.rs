@@ -217,6 +217,25 @@ fn a_full_disk_leaves_the_mirror_as_it_was() {
     bench.upgrade(&[FIRST, SECOND]).unwrap();
 }
 
+/// Not a test but a program of a version 2, which `tests/crash.sh` and `tests/power.sh` kill: brings the mirror that the
+/// environment names up to date, as `open_for_writing` does.
+#[test]
+#[ignore = "tests/crash.sh names a mirror"]
+fn upgrades_the_mirror_that_is_named() {
+    let path = PathBuf::from(std::env::var_os("UPGRADE_TEST_MIRROR").unwrap());
+    let _lock = crate::mirror::lock::Lock::acquire(&path, "a test").unwrap();
+    match schema::open_beside(&path) {
+        Ok(Some(mut connection)) => {
+            upgrade_by(&[FIRST, SECOND], &mut connection, &path, 1).unwrap();
+        }
+        // It is of version 2 already.
+        other => assert!(
+            matches!(other, Err(MirrorError::TooNew { .. })),
+            "{other:?}"
+        ),
+    }
+}
+
 #[test]
 fn a_new_mirror_has_nothing_to_keep() {
     let folder = tempfile::tempdir().unwrap();
