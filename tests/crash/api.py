@@ -22,6 +22,8 @@ class Api:
 
     def __init__(self, port, page_size):
         self.records, self.page_size, self.requests = [], page_size, []
+        # A cursor with which a key is refused, as when somebody takes it back in the middle of a pass.
+        self.refused = None
         self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
@@ -43,11 +45,17 @@ class Api:
                 query = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query)
                 cursor = query.get("cursor", [None])[0]
                 api.requests.append(cursor)
+                if cursor is not None and cursor == api.refused:
+                    self.answer(401, b'{"code":"unauthorized","message":"no"}')
+                    return
                 begin = int(cursor.removeprefix("after-")) if cursor else 0
                 _, _, body = pages(api.records, api.page_size)[begin // api.page_size]
+                self.answer(200, body)
+
+            def answer(self, status, body):
                 # Whoever asked may have been killed.
                 with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                    self.send_response(200)
+                    self.send_response(status)
                     self.send_header("Content-Type", "application/json")
                     self.send_header("Content-Length", str(len(body)))
                     self.end_headers()

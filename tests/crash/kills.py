@@ -81,13 +81,16 @@ class ByCall(Killer):
         words, options = self.call()
         trace = self.stage.root / "calls"
         subprocess.run(["strace", "-f", "-qq", "-o", trace, "-e", f"trace={CALLS}", *words], timeout=PATIENCE_SECONDS, check=True, **options)
-        threads = collections.Counter(re.findall(r"^(\d+) +\w+\(", trace.read_text(errors="replace"), re.M))
-        self.count = max(threads.values())
+        # strace counts each thread's calls of a name.
+        counts, self.calls = collections.Counter(), []
+        for thread, name in re.findall(r"^(\d+) +(\w+)\(", trace.read_text(errors="replace"), re.M):
+            counts[thread, name] += 1
+            self.calls.append((name, counts[thread, name]))
 
     def kill(self, part):
         words, options = self.call()
-        number = 1 + int(part * self.count)
-        inject = ["-e", f"trace={CALLS}", "-e", f"inject={CALLS}:signal=KILL:when={number}"]
+        name, number = self.calls[int(part * len(self.calls))]
+        inject = ["-e", f"trace={name}", "-e", f"inject={name}:signal=KILL:when={number}"]
         ended = subprocess.run(["strace", "-f", "-qq", "-o", "/dev/null", *inject, *words], timeout=PATIENCE_SECONDS, **options)
         return ended.returncode in (-9, 137)
 

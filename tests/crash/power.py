@@ -24,7 +24,7 @@ REPEATED_MAX = 2
 
 
 def record(stage, scene):
-    """Runs the scene's command; returns its disk as it was before, and the calls."""
+    """Runs the scene's command; returns its disk as it was before, the calls, and after how many it has told that it is done."""
     folder = stage.root / "recorded"
     scene.begin(folder)
     disk = Disk(folder)
@@ -43,12 +43,18 @@ def record(stage, scene):
     probe = Disk.__new__(Disk)
     probe.__dict__ = dict(disk.__dict__)
     probe.top = probe._read(stage.root / "scenes" / scene.name)
-    kept = [call for call in recorded if probe.take(*call)]
+    kept, told_at, answers = [], 0, 0
+    for call in recorded:
+        if probe.take(*call):
+            kept.append(call)
+        if probe.answers > answers:
+            told_at, answers = len(kept), probe.answers
     again = stage.root / "again"
     probe.lay_out(None, again)
     compare(again, folder)
     shutil.rmtree(again)
-    return disk, kept, probe.answers
+    # An export to a file says nothing; it has told who sees it end.
+    return disk, kept, told_at or len(kept)
 
 
 def compare(left, right):
@@ -95,9 +101,11 @@ def main():
 
 
 def tell(scene, share, seed, dice, root):
-    disk, kept, answers = record(scene.stage, scene)
-    # Evenly spread, and some where all has been done and reported, but not synced.
-    cuts = sorted([int((index + dice.random()) / share * len(kept)) + 1 for index in range(share - share // 8)] + [len(kept)] * (share // 8))
+    disk, kept, told_at = record(scene.stage, scene)
+    # Evenly spread, and some where it has just told that it is done, and where it has ended.
+    often = share // 10
+    cuts = [int((index + dice.random()) / (share - 2 * often) * len(kept)) + 1 for index in range(share - 2 * often)]
+    cuts = sorted([*cuts, *[told_at] * often, *[len(kept)] * often])
     found, reported, most, done = collections.Counter(), 0, 0, 0
     image = root / "image"
     for cut in cuts:
@@ -105,8 +113,7 @@ def tell(scene, share, seed, dice, root):
             disk.take(*call)
         done = cut
         disk.lay_out(dice, image)
-        # An export to a file says nothing; it has told who sees it end.
-        told = disk.answers == answers if answers else cut == len(kept)
+        told = cut >= told_at
         as_it_was = shutil.copytree(image, root / "as-it-was")
         try:
             at, repeated = check(scene, image, disk.requests, told)

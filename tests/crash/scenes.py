@@ -8,7 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 
-from api import Api
+from api import Api, pages
 from oracle import Oracle, differences, picture
 
 KEY = "crash-key"
@@ -32,6 +32,22 @@ def record(number, version=1):
 
 def bad(number):
     return b'{"customerId":"bad-%d","name":"\xff"}' % number
+
+
+def litter(mirror, texts):
+    """Writes texts where SQLite leaves some when it moves rows between pages: in the free space of leaves."""
+    with mirror.open("r+b") as file:
+        content = file.read()
+        size = int.from_bytes(content[16:18], "big")
+        left = list(texts)
+        for at in range(size, len(content), size):
+            kind, cells, begin = content[at], int.from_bytes(content[at + 3 : at + 5], "big"), int.from_bytes(content[at + 5 : at + 7], "big")
+            text = left[0]
+            # Just before the cells, so that it isn't overwritten by the next pointers to them.
+            if kind in (10, 13) and begin - 8 - 2 * cells > 2 * len(text):
+                file.seek(at + begin - len(text))
+                file.write(text)
+                left = left[1:] + left[:1]
 
 
 class Scene:
@@ -160,6 +176,53 @@ class Changing(Scene):
         self.records[15] = bad(1)
 
 
+class Resume(Scene):
+    """A pass that stopped in its middle goes on."""
+
+    pages_before = 4
+
+    def set_up(self):
+        self.pass_over(self.records)
+        self.records = [record(number, 2) for number in range(self.stage.customers)]
+        walk = pages(self.records, self.stage.page_size)
+        self.stage.api.list(self.records)
+        self.stage.api.refused = walk[self.pages_before - 1][1]
+        ended = self.stage.run(self.mirror, ("sync",), self.settings)
+        assert ended.returncode == 77, ended
+        self.stage.api.refused = None
+        self.oracle.begin()
+        for page in walk[: self.pages_before]:
+            self.oracle.page(*page)
+
+    def states(self):
+        yield self.oracle.copy()
+        for page in pages(self.records, self.stage.page_size)[self.pages_before :]:
+            self.oracle.page(*page)
+            yield self.oracle.copy()
+        self.oracle.end(self.records)
+        yield self.oracle
+
+
+class Restart(Resume):
+    """It is given up instead, and a new one begins."""
+
+    command = ("sync", "--restart")
+
+    def states(self):
+        yield self.oracle.copy()
+        self.oracle.passes[-1]["state"] = "abandoned"
+        yield self.oracle.copy()
+        yield from self.oracle.walk(self.records, self.stage.page_size)
+
+    def go_on(self, mirror, at):
+        # What was killed before it gave the old pass up has to be told again.
+        self.command = ("sync", "--restart") if at == 0 else ("sync",)
+        try:
+            super().go_on(mirror, at)
+        finally:
+            self.command = Restart.command
+
+
 class Daemon(Changing):
     """A pass each second."""
 
@@ -234,6 +297,7 @@ class WithGone(Scene):
         self.keys = [f"c{number:05}" for number in GONE]
         self.erased = [f"only-{number}-{version}".encode() for number in GONE for version in (1, 3)]
         shutil.copy(self.mirror, f"{self.mirror}.v0-backup")
+        litter(self.mirror, self.erased)
 
 
 class Forget(WithGone):
@@ -458,7 +522,7 @@ class Stage:
 
     def scenes(self, but=()):
         made = {
-            "first": First, "new folder": NewFolder, "unchanged": Scene, "changing": Changing, "sweep": Sweep, "prune": Prune,
+            "first": First, "new folder": NewFolder, "unchanged": Scene, "changing": Changing, "resume": Resume, "restart": Restart, "sweep": Sweep, "prune": Prune,
             "purge": Purge, "forget": Forget, "forget beside": Beside, "approve": Approve, "discard": Discard, "quarantine retry": Retry,
             "daemon": Daemon, "export csv": Export, "export parquet": ExportParquet, "export copy": ExportCopy,
         } | ({"upgrade": Upgrade} if self.upgrader else {})  # fmt: skip
