@@ -69,7 +69,7 @@ pub(super) fn disk(facts: &Facts) -> Verdict {
     Verdict::ok(free)
 }
 
-/// Copies that upgrades left.
+/// Copies that upgrades and `recover` left.
 pub(super) fn copies(facts: &Facts) -> Verdict {
     let Some(mirror) = &facts.mirror else {
         return Verdict::skipped(NO_PATH);
@@ -86,6 +86,12 @@ pub(super) fn copies(facts: &Facts) -> Verdict {
             format!("{} is left of an upgrade that was cut short", shown(file)),
             format!("rm {}", file.path.display()),
         );
+    }
+    if let Some(file) = mirror.files.damaged.first() {
+        return Verdict::ok(format!(
+            "{}, kept by `recover`; it has customers in it, and is of no use once all is well again",
+            shown(file)
+        ));
     }
     match mirror.files.copies.first() {
         None => Verdict::ok("none of an earlier version"),
