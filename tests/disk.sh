@@ -35,7 +35,7 @@ else
   skip "system calls that fail, because strace may not trace here"
 fi
 
-"$bin" simulate-api --customers 3000 --port 0 >"$root/api" &
+"$bin" simulate-api --customers 3000 --port 0 >"$root/api" 2>/dev/null &
 api=$!
 until url=$(grep -om1 'http://127.0.0.1:[0-9]*[^ ]*' "$root/api"); do kill -0 "$api"; done
 export CUSTOMER_MIRROR__API__BASE_URL=$url CUSTOMER_MIRROR__API__KEY=demo-key CUSTOMER_MIRROR__API__PAGE_SIZE=100

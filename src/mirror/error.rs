@@ -119,7 +119,7 @@ pub enum MirrorError {
         reason: String,
     },
     /// SQL that should always work did not: a bug, or a mirror that was altered by hand.
-    #[error("{}: unexpected database error: {error}", path.display())]
+    #[error("{}: unexpected database error: {error}; `customer-mirror check --full` tells whether the file is damaged, else please report it", path.display())]
     Unexpected {
         /// The mirror.
         path: PathBuf,
@@ -268,9 +268,9 @@ impl MirrorError {
 
     /// Sorts an error of the file system.
     pub(super) fn from_io(path: &Path, error: &std::io::Error) -> Self {
-        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+        use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
         let path = path.to_owned();
-        if matches!(error.kind(), StorageFull | QuotaExceeded) {
+        if matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge) {
             let reason = full(&path);
             return Self::Storage { path, reason };
         }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use rustix::fs::StatVfsMountFlags;
 
 use super::lock::{self, LockState};
+use super::opened_by::{Process, opened_by};
 use super::passes::{self, Checkpoint};
 use super::read::Reader;
 use super::{Result, clean_up, files, recover, upgrade};
@@ -97,6 +98,8 @@ pub struct Files {
     pub copies: Vec<FileFacts>,
     /// Copies that an upgrade did not finish.
     pub unfinished_copies: Vec<FileFacts>,
+    /// Processes that have it open, as far as can be seen.
+    pub opened_by: Vec<Process>,
     /// Damaged files that `recover` kept.
     pub damaged: Vec<FileFacts>,
     /// Size of the -wal file in bytes.
@@ -126,6 +129,7 @@ impl Files {
             own: see(own.to_vec()),
             copies: see(copies),
             unfinished_copies: see(unfinished),
+            opened_by: opened_by(path),
             damaged: see(recover::kept(path).unwrap_or_default()),
             wal_bytes: wal.map_or(0, |wal| wal.size_bytes),
             folder: FileFacts::of(folder).ok(),

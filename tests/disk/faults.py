@@ -47,7 +47,7 @@ class World:
         self.folder = f"{self.top}/world"
         os.mkdir(self.folder)
         self.server = subprocess.Popen(
-            [PROGRAM, "simulate-api", "--customers", str(CUSTOMERS), "--port", "0"], stdout=subprocess.PIPE, text=True
+            [PROGRAM, "simulate-api", "--customers", str(CUSTOMERS), "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
         said = ""
         while not (found := re.search(r"http://127\.0\.0\.1:\d+\S*", said)):

@@ -3,13 +3,15 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use fastrand::Rng;
 use rusqlite::Connection;
 
 use super::*;
+use crate::config::{Changes, Deletions};
 use crate::fixture::{Fixture, SOURCE, at};
-use crate::mirror::{FeedFilter, FeedPosition, Mirror};
+use crate::mirror::{Cost, FeedFilter, FeedPosition, Mirror};
 
 const PAGE: usize = 4096;
 /// Cases of each kind of damage, unless more are asked for.
@@ -181,8 +183,73 @@ fn consumers(image: &Image) -> Vec<Copy> {
         .into()
 }
 
+/// Who uses a damaged mirror gets what is there, or is told that it is damaged; nothing else.
+fn is_told(what: &str, damaged: &Image) {
+    let (path, _folder) = damaged.unfold();
+    let told = |use_it: &str, error: &MirrorError| {
+        let is_said = matches!(
+            error,
+            MirrorError::Damaged { .. } | MirrorError::NotAMirror { .. }
+        );
+        assert!(is_said, "{what}: {use_it}: {error:?}");
+    };
+    let look = || -> crate::mirror::Result<()> {
+        let reader = Reader::open(&path)?;
+        reader.status()?;
+        reader.health(at(55))?;
+        reader.last_passes(9)?;
+        reader.history("c-7", None, 9)?;
+        reader.conflicts(None, 9)?;
+        let position = FeedPosition {
+            seq: 0,
+            known_missing: i64::MAX,
+            mirror: reader.feed_bounds()?.mirror,
+        };
+        reader
+            .feed_batch(position, &FeedFilter::default(), None)
+            .map(drop)
+    };
+    if let Err(error) = look() {
+        told("a look", &error);
+    }
+    let pass = || -> crate::mirror::Result<()> {
+        let mut mirror = Mirror::open_or_create(&path, SOURCE, "a test")?;
+        let pass_id = mirror.begin_pass(at(60))?.pass_id;
+        let body = format!(
+            "{{\"items\":[{}],\"pagination\":{{}}}}",
+            listing(6).join(",")
+        );
+        let page = crate::decode::page(body.into_bytes()).unwrap();
+        mirror.commit_page(pass_id, None, &page, Cost::default(), at(60))?;
+        let Ok(proof) = crate::plan::prove_complete(&mirror.walk_evidence(pass_id)?) else {
+            return Ok(());
+        };
+        let deletions = Deletions {
+            confirm_passes: 1,
+            max_percent: 100.0,
+            always_allow: 1,
+            purge_after: None,
+        };
+        mirror.finish_pass(
+            pass_id,
+            &proof,
+            &deletions,
+            &Changes {
+                keep: Some(Duration::from_secs(60)),
+            },
+            at(61),
+        )?;
+        mirror.purge(Duration::ZERO, at(62))?;
+        mirror.clean_up(Duration::ZERO).map(drop)
+    };
+    if let Err(error) = pass() {
+        told("a pass", &error);
+    }
+}
+
 /// Recovers a damaged mirror, and goes on with it: mirror and consumers come to equal the server.
 fn heals(what: &str, damaged: &Image, consumers: &[Copy]) -> Option<Recovered> {
+    is_told(what, damaged);
     let (path, folder) = damaged.unfold();
     let done = match recover(&path, order(), &|_| ()) {
         Ok(Recovery::Done(recovered)) => Some(*recovered),

@@ -55,7 +55,6 @@ async fn a_daemon_tells_of_damage_and_waits_for_the_next_due_time() {
             .contains("the daemon tries again at the next due time"),
         "{status:?}"
     );
-    service.fails_a_pass().await;
     let log = service.stop().await.stderr;
     assert!(log.contains("it takes an operator"), "{log}");
 
