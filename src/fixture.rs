@@ -24,6 +24,9 @@ pub(crate) const ADA: &str = "{\"customerId\": \"c-1\", \"referenceId\": \"r-1\"
     \"users\": [{\"userId\": \"u-1\", \"name\": \"Ada\", \"role\": \"ADMIN\"}], \
     \"metadata\": {\"tier\": \"gold\", \"seats\": 12}}";
 
+/// Whose mirror it is.
+pub(crate) const SOURCE: &str = "https://api.example.com/v1";
+
 /// A mirror in a folder of its own, which goes with it.
 pub(crate) struct Fixture {
     pub(crate) mirror: Mirror,
@@ -35,14 +38,7 @@ impl Fixture {
     pub(crate) fn empty() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("customers.db");
-        let mirror =
-            Mirror::open_or_create(&path, "https://api.example.com/v1", "customer-mirror sync")
-                .unwrap();
-        Self {
-            mirror,
-            path,
-            _folder: folder,
-        }
+        Self::at(path, folder)
     }
 
     /// Two customers share a referenceId, one is deleted after that, one record can't be mirrored.
@@ -58,6 +54,15 @@ impl Fixture {
         fixture.pass(30, &[&[ADA, twin, other_twin]]);
         fixture.pass(45, &[&[ADA, twin, other_twin, bad]]);
         fixture
+    }
+
+    /// The mirror at `path`, in a folder that goes with it.
+    pub(crate) fn at(path: PathBuf, folder: tempfile::TempDir) -> Self {
+        Self {
+            mirror: Mirror::open_or_create(&path, SOURCE, "customer-mirror sync").unwrap(),
+            path,
+            _folder: folder,
+        }
     }
 
     /// A complete pass over these pages, a minute long.

@@ -57,6 +57,8 @@ pub struct Progress {
     pub phase: Phase,
     /// The mirror as the last complete pass left it; the daemon fills it in.
     pub holdings: Holdings,
+    /// What the last pass found to be wrong with the mirror's file, until one is complete.
+    pub damage: Option<String>,
     /// Counts up as long as the work moves on.
     pub beats: u64,
     /// When it last did.

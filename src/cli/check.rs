@@ -8,7 +8,6 @@ mod gather;
 mod judge;
 mod text;
 mod verdict;
-mod watch;
 
 use std::path::PathBuf;
 
@@ -16,10 +15,10 @@ use serde::Serialize;
 
 use super::output::{Screen, print};
 use super::signals::end_at_once;
+use super::watch::Watch;
 use super::{Exit, Failure};
 use crate::mirror::Depth;
 use verdict::{Check, Report};
-use watch::Watch;
 
 /// See whether all is well: configuration, key, server, mirror, disk, freshness
 #[derive(Debug, clap::Args)]

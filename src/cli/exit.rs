@@ -82,7 +82,10 @@ impl From<MirrorError> for Failure {
             | MirrorError::OtherSource { .. }
             | MirrorError::TooNew { .. } => Exit::Config,
             MirrorError::Locked { .. } | MirrorError::Busy { .. } => Exit::Locked,
-            MirrorError::Storage { .. } | MirrorError::Damaged { .. } => Exit::Storage,
+            MirrorError::Storage { .. }
+            | MirrorError::Damaged { .. }
+            | MirrorError::Displaced { .. }
+            | MirrorError::LogFull { .. } => Exit::Storage,
             MirrorError::Interrupted { .. } => Exit::Terminated,
             MirrorError::Unexpected { .. } => Exit::Bug,
         };

@@ -16,6 +16,7 @@ pub mod output;
 mod progress;
 mod quarantine;
 mod query;
+mod recover;
 mod run;
 #[cfg(test)]
 mod screens;
@@ -25,6 +26,7 @@ mod signals;
 mod simulate_api;
 mod status;
 mod sync;
+mod watch;
 
 use std::path::PathBuf;
 
@@ -92,6 +94,7 @@ enum Configured {
     Deletions(deletions::Arguments),
     Quarantine(quarantine::Arguments),
     Forget(forget::Arguments),
+    Recover(recover::Arguments),
 }
 
 /// What every command gets: the configuration, and how it was asked to speak.
@@ -173,5 +176,6 @@ async fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
         Configured::Deletions(arguments) => deletions::run(&context, &arguments),
         Configured::Quarantine(arguments) => quarantine::run(&context, &arguments),
         Configured::Forget(arguments) => forget::run(&context, &arguments),
+        Configured::Recover(arguments) => recover::run(&context, &arguments),
     }
 }

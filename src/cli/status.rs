@@ -55,7 +55,8 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Fail
         now,
         screen: Screen::of_stdout(),
         warning,
-        size_bytes: size_on_disk(path),
+        size_bytes: size_of(path) + size_of(&log_of(path)),
+        wal_bytes: size_of(&log_of(path)),
         schedule: format!(
             "{} {}",
             context.config.schedule.when.expression(),
@@ -71,13 +72,8 @@ fn not_before(reader: &Reader, now: Timestamp) -> Result<Option<String>, Failure
     Ok(reader.requests_not_before(now)?.map(format_timestamp))
 }
 
-/// What the mirror takes on disk, in bytes, its write-ahead log included.
-fn size_on_disk(path: &Path) -> u64 {
-    [path.to_owned(), log_of(path)]
-        .iter()
-        .filter_map(|file| std::fs::metadata(file).ok())
-        .map(|metadata| metadata.len())
-        .sum()
+fn size_of(file: &Path) -> u64 {
+    std::fs::metadata(file).map_or(0, |metadata| metadata.len())
 }
 
 #[cfg(test)]

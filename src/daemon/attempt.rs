@@ -7,7 +7,7 @@ use tracing::{error, info, warn};
 use super::agenda::{Failure, Next, Why};
 use super::{DaemonError, Request, Running, Settings, Turn, notify};
 use crate::config::ConfigError;
-use crate::mirror::{Attempts, Remedy};
+use crate::mirror::{Attempts, MirrorError, Remedy};
 use crate::model::format_timestamp;
 use crate::pass::{self, End, Outcome, PassError, Resume, Rules};
 use crate::source::{FailureKind, PageSource, SetupError};
@@ -40,6 +40,7 @@ where
     /// Runs one pass, and takes in how it ends.
     pub(super) async fn pass(&mut self, next: Next) -> Result<Turn, DaemonError> {
         self.log_begin(next);
+        self.look_at_files().await?;
         let is_probe = self.agenda.doubts_server() && next.why != Why::Changed;
         let source = (self.daemon.open)(&self.daemon.settings, is_probe);
         let resume = self.agenda.resume();
@@ -163,6 +164,20 @@ where
                 error!(%error, "the mirror can't be written");
                 Failure::new(Remedy::Time, error.to_string())
             }
+            Err(Stopped::Pass(PassError::Mirror(error))) if error.is_damage() => {
+                error!(%error, "the mirror is damaged: the next due time tries again, but it takes an operator");
+                self.daemon.tell_damage(Some(&error));
+                Failure::new(Remedy::NextDue, error.to_string())
+            }
+            Err(Stopped::Pass(PassError::Mirror(MirrorError::Displaced {
+                can_reopen: true,
+                path,
+                what,
+            }))) => {
+                let reason = format!("{}: {what}", path.display());
+                self.reopen(&reason).await?;
+                Failure::new(Remedy::Time, reason)
+            }
             Err(Stopped::Pass(error)) => return Err(error.into()),
             // The same settings were good at the start: an upgrade is replacing the machine's certificates, say.
             Err(Stopped::Setup(error)) => {
@@ -173,10 +188,34 @@ where
         let now = self.daemon.clock.now();
         let record = self.agenda.failed(&attempt, failure, fastrand::f64(), now);
         match self.note(record).await {
-            // The disk that was full still is.
-            Err(DaemonError::Pass(PassError::Mirror(error))) if error.may_pass() => Ok(()),
+            // The disk that was full still is, and what is damaged stays so.
+            Err(DaemonError::Pass(PassError::Mirror(error)))
+                if error.may_pass() || error.is_damage() =>
+            {
+                Ok(())
+            }
             noted => noted,
         }
+    }
+
+    /// Goes on with the mirror that is in the place of the one that was opened, or with a new one.
+    pub(super) async fn reopen(&mut self, reason: &str) -> Result<(), DaemonError> {
+        error!(
+            reason,
+            "the mirror is not the file any more that was opened; going on with what is in its place"
+        );
+        let source = self.daemon.settings.api.source_fingerprint();
+        let holdings = self
+            .daemon
+            .with(move |mirror| {
+                mirror.reopen(&source)?;
+                mirror.holdings()
+            })
+            .await?;
+        self.daemon
+            .publisher
+            .update(|progress| progress.holdings = holdings);
+        Ok(())
     }
 
     fn judge(&mut self, attempt: &Attempts, outcome: Outcome) -> Result<Verdict, DaemonError> {
@@ -188,6 +227,7 @@ where
         Ok(match outcome.end {
             End::Complete { held } => {
                 self.was_accepted = true;
+                self.daemon.tell_damage(None);
                 if held > 0 {
                     warn!(
                         customers = held,

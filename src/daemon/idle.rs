@@ -7,7 +7,9 @@ use tracing::{error, info, warn};
 use super::agenda::{Next, Why};
 use super::{DaemonError, Request, Running, Settings, notify};
 use crate::config::ConfigError;
+use crate::mirror::MirrorError;
 use crate::model::Timestamp;
+use crate::pass::PassError;
 use crate::source::{PageSource, SetupError};
 use crate::status::{Idle, Phase};
 
@@ -28,7 +30,12 @@ where
         let held_until = self
             .daemon
             .with(move |mirror| mirror.requests_not_before(asked_at))
-            .await?;
+            .await;
+        let held_until = match held_until {
+            // The pass before has met that, or the next one will.
+            Err(PassError::Mirror(error)) if error.may_pass() || error.is_damage() => None,
+            other => other?,
+        };
         let mut told = None;
         loop {
             let now = self.daemon.clock.now();
@@ -63,9 +70,27 @@ where
                 () = self.daemon.publisher.next_beat() => {}
             }
             self.daemon.publisher.beat();
+            self.look_at_files().await?;
             if self.agenda.wants_key() {
                 self.look_for_key();
             }
+        }
+    }
+
+    /// A mirror that another one has taken the place of is not written for ever: a pass fills the other one.
+    pub(super) async fn look_at_files(&mut self) -> Result<(), DaemonError> {
+        match self.daemon.with(|mirror| mirror.look_at_files()).await {
+            Err(PassError::Mirror(MirrorError::Displaced {
+                path,
+                what,
+                can_reopen: true,
+            })) => {
+                self.reopen(&format!("{}: {what}", path.display())).await?;
+                self.agenda.want(Why::Started);
+                Ok(())
+            }
+            Err(PassError::Mirror(error)) if error.may_pass() || error.is_damage() => Ok(()),
+            other => Ok(other?),
         }
     }
 

@@ -92,6 +92,12 @@ where
         self.mirror.with_beat(&self.publisher, work).await
     }
 
+    /// Tells whoever looks that the mirror is damaged, or that a pass has found it well.
+    fn tell_damage(&self, error: Option<&MirrorError>) {
+        let damage = error.map(ToString::to_string);
+        self.publisher.update(|progress| progress.damage = damage);
+    }
+
     /// Runs until it is told to stop.
     ///
     /// # Errors

@@ -86,10 +86,19 @@ impl Desk {
     pub(super) fn readiness(&self, status: &Status) -> (Readiness, Option<Timestamp>) {
         let complete_as_of = status.freshness.started_at.as_deref();
         let complete_as_of = complete_as_of.and_then(parse_timestamp);
+        if let Some(reason) = self.damage() {
+            return (Readiness::NotReady { reason }, complete_as_of);
+        }
         let periods = self.site.http.ready_periods;
         let timing = self.site.timing.borrow();
         let judged = readiness(complete_as_of, &timing, periods, self.now());
         (judged, complete_as_of)
+    }
+
+    /// What the daemon has found to be wrong with the mirror's file.
+    pub(super) fn damage(&self) -> Option<String> {
+        let daemon = self.site.daemon.as_ref()?;
+        daemon.progress.borrow().damage.clone()
     }
 
     pub(super) fn health(&self) -> HealthBody {

@@ -77,6 +77,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) schedule_period_seconds: Option<f64>,
     /// What `/readyz` says.
     pub(crate) is_ready: bool,
+    /// Whether the daemon has found the file to be damaged.
+    pub(crate) is_damaged: bool,
     /// When this process began.
     pub(crate) started_at: Timestamp,
 }
@@ -93,6 +95,7 @@ pub(crate) fn render(
     let mut text = String::new();
     let mut sheet = Sheet(Registry::with_prefix(PREFIX));
     freshness(&mut sheet, facts);
+    soundness(&mut sheet, facts);
     customers(&mut sheet, facts.status);
     running_pass(&mut sheet, facts.status);
     trouble(&mut sheet, facts.status);
@@ -178,6 +181,14 @@ fn freshness(sheet: &mut Sheet, facts: &Facts<'_>) {
         "ready",
         "1 if there is a complete pass that is young enough, as /readyz says",
         Some(i64::from(facts.is_ready)),
+    );
+}
+
+fn soundness(sheet: &mut Sheet, facts: &Facts<'_>) {
+    sheet.count(
+        "damaged",
+        "1 if the last pass found the mirror's file to be damaged, until one is complete",
+        Some(i64::from(facts.is_damaged)),
     );
 }
 

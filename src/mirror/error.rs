@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
 
 use super::lock::Owner;
+use super::{files, health};
+use crate::human;
 
 /// Why the mirror could not be read or written. Nothing of a failed transaction is kept.
 #[derive(Debug, thiserror::Error)]
@@ -80,12 +82,33 @@ pub enum MirrorError {
         path: PathBuf,
     },
     /// The file is damaged.
-    #[error("{}: the file is damaged ({reason}); move it away and run `customer-mirror sync` to make a new one", path.display())]
+    #[error("{}: the file is damaged ({reason}); stop who uses it and run `customer-mirror recover`, which saves what can be read", path.display())]
     Damaged {
         /// The mirror.
         path: PathBuf,
         /// SQLite's words.
         reason: String,
+    },
+    /// The file, or one of SQLite's beside it, is not the one any more that was opened.
+    #[error("{}: {what} while it was in use; what was written since is not there", path.display())]
+    Displaced {
+        /// The mirror.
+        path: PathBuf,
+        /// What became of which file.
+        what: String,
+        /// Another file, or none, is in the mirror's own place, so that it can be opened anew.
+        can_reopen: bool,
+    },
+    /// A reader keeps the -wal file from being emptied, and it has grown to its limit.
+    #[error(
+        "{}: the -wal file has grown to {} and can't be emptied, because a program has been reading the mirror for long; \
+         nothing was lost: see who has it open, fuser -v {}, and end what reads without an end", path.display(), human::bytes(*bytes), path.display()
+    )]
+    LogFull {
+        /// The mirror.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
     },
     /// Full disk or I/O error.
     #[error("{}: {reason}", path.display())]
@@ -96,7 +119,7 @@ pub enum MirrorError {
         reason: String,
     },
     /// SQL that should always work did not: a bug, or a mirror that was altered by hand.
-    #[error("{}: unexpected database error: {error}", path.display())]
+    #[error("{}: unexpected database error: {error}; `customer-mirror check --full` tells whether the file is damaged, else please report it", path.display())]
     Unexpected {
         /// The mirror.
         path: PathBuf,
@@ -125,6 +148,69 @@ fn describe(owner: Option<&Owner>) -> String {
     format!("another customer-mirror: `{command}`, process {pid}, since {started_at}")
 }
 
+/// A pass that finds less room than this in its way may have found none.
+const ROOM_BYTES_MIN: u64 = 1024 * 1024;
+
+/// What a full disk leaves to do.
+fn full(path: &Path) -> String {
+    let free = health::disk(files::folder_of(path)).map_or(0, |disk| disk.free_bytes);
+    format!(
+        "the disk is full, or the quota is used up ({} free); nothing was lost: free some space, at least {}, and run again",
+        human::bytes(free),
+        human::bytes(2 * super::WAL_BYTES)
+    )
+}
+
+/// What is known of an I/O error. What SQLite doesn't call a full disk can be one: a used up quota, or no room for its -shm file.
+fn io_failure(path: &Path, error: &rusqlite::Error) -> String {
+    let code = error.sqlite_error().map_or(0, |error| error.extended_code);
+    let (what, may_be_full) = match code {
+        ffi::SQLITE_IOERR_READ | ffi::SQLITE_IOERR_SHORT_READ => ("reading", false),
+        ffi::SQLITE_IOERR_WRITE => ("writing", true),
+        ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC => ("bringing to disk", true),
+        ffi::SQLITE_IOERR_TRUNCATE => ("cutting off", false),
+        ffi::SQLITE_IOERR_SHMOPEN | ffi::SQLITE_IOERR_SHMSIZE | ffi::SQLITE_IOERR_SHMMAP => {
+            ("making the -shm file", true)
+        }
+        _ => ("", false),
+    };
+    if may_be_full {
+        let disk = health::disk(files::folder_of(path));
+        if disk.is_some_and(|disk| !disk.is_read_only && disk.free_bytes < ROOM_BYTES_MIN) {
+            return full(path);
+        }
+    }
+    let what = if what.is_empty() {
+        String::new()
+    } else {
+        format!(" in {what}")
+    };
+    let or_quota = if may_be_full {
+        ", and whether its user's quota is used up"
+    } else {
+        ""
+    };
+    format!(
+        "I/O error{what} ({error}); nothing was lost: check the disk and its file system, dmesg{or_quota}"
+    )
+}
+
+/// Whether what was read is what no mirror has: text that is no text, or a value of another type.
+fn is_nonsense(error: &rusqlite::Error) -> bool {
+    use rusqlite::Error::{
+        FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, InvalidQuery,
+        Utf8Error,
+    };
+    matches!(
+        error,
+        FromSqlConversionFailure(..)
+            | IntegralValueOutOfRange(..)
+            | InvalidColumnType(..)
+            | InvalidQuery
+            | Utf8Error(..)
+    )
+}
+
 impl MirrorError {
     /// Sorts an error of SQLite.
     pub(super) fn from_sqlite(path: &Path, error: rusqlite::Error) -> Self {
@@ -134,23 +220,19 @@ impl MirrorError {
             reason: reason.to_owned(),
         };
         match error.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => {
-                storage("the disk is full; nothing was lost: free some space and run again")
-            }
+            Some(ErrorCode::DiskFull) => storage(&full(&path)),
             Some(ErrorCode::SystemIoFailure) if path.is_dir() => Self::NotAMirror {
                 path,
                 reason: "it is a folder".to_owned(),
             },
-            Some(ErrorCode::SystemIoFailure) => storage(&format!(
-                "I/O error ({error}); check the disk and its file system"
-            )),
+            Some(ErrorCode::SystemIoFailure) => storage(&io_failure(&path, &error)),
             Some(ErrorCode::DatabaseCorrupt) => Self::Damaged {
                 path,
                 reason: error.to_string(),
             },
             Some(ErrorCode::NotADatabase) => Self::NotAMirror {
                 path,
-                reason: "it is no SQLite database".to_owned(),
+                reason: "it is no SQLite database, or what says so is damaged: `customer-mirror recover` finds out".to_owned(),
             },
             Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
                 Self::NotWritable {
@@ -160,6 +242,10 @@ impl MirrorError {
             }
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy { path },
             Some(ErrorCode::OperationInterrupted) => Self::Interrupted { path },
+            _ if is_nonsense(&error) => Self::Damaged {
+                path,
+                reason: error.to_string(),
+            },
             _ => Self::Unexpected { path, error },
         }
     }
@@ -168,18 +254,30 @@ impl MirrorError {
     pub fn may_pass(&self) -> bool {
         matches!(
             self,
-            Self::Storage { .. } | Self::Busy { .. } | Self::NotWritable { .. }
+            Self::Storage { .. }
+                | Self::Busy { .. }
+                | Self::NotWritable { .. }
+                | Self::LogFull { .. }
         )
+    }
+
+    /// True if the file is damaged: only an operator can help, and until then each look at it may find the same.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Damaged { .. })
     }
 
     /// Sorts an error of the file system.
     pub(super) fn from_io(path: &Path, error: &std::io::Error) -> Self {
-        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+        use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
         let path = path.to_owned();
-        if matches!(error.kind(), StorageFull | QuotaExceeded) {
+        if matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge) {
+            let reason = full(&path);
+            return Self::Storage { path, reason };
+        }
+        if error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) {
             return Self::Storage {
                 path,
-                reason: "the disk is full; free some space and run again".to_owned(),
+                reason: format!("I/O error ({error}); check the disk and its file system: dmesg"),
             };
         }
         Self::NotWritable {

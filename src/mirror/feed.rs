@@ -11,7 +11,7 @@ const BATCH_ROWS: i64 = 500;
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
 
 /// The highest seq that is no longer there.
-const MISSING_THROUGH: &str = "changes_missing_through";
+pub(super) const MISSING_THROUGH: &str = "changes_missing_through";
 /// When the newest change that is no longer there was made.
 const MISSING_BEFORE: &str = "changes_missing_before";
 /// The same of those that were pruned for their age, of whatever customer.

@@ -18,6 +18,23 @@ pub(super) const JOURNAL: &str = "-journal";
 /// What SQLite keeps beside the mirror.
 pub(super) const OF_SQLITE: [&str; 2] = ["-wal", "-shm"];
 
+/// A file, whatever its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct FileId(u64, u64);
+
+impl FileId {
+    /// The file of this name, or that a link of this name leads to.
+    pub(super) fn of(path: &Path) -> Option<Self> {
+        std::fs::metadata(path).ok().as_ref().map(Self::from)
+    }
+}
+
+impl From<&Metadata> for FileId {
+    fn from(file: &Metadata) -> Self {
+        Self(file.dev(), file.ino())
+    }
+}
+
 /// A file beside the mirror, by what is added to the name. A mirror that is reached by a link has it beside the file that it
 /// leads to.
 pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
@@ -25,6 +42,28 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(real);
     name.push(suffix);
     name.into()
+}
+
+/// The files beside the mirror whose names are its own and a rest that is wanted.
+pub(super) fn siblings(path: &Path, is_wanted: impl Fn(&str) -> bool) -> io::Result<Vec<PathBuf>> {
+    let real = beside(path, "");
+    let (Some(folder), Some(name)) = (real.parent(), real.file_name()) else {
+        return Ok(Vec::new());
+    };
+    let name = name.to_string_lossy();
+    let mut siblings = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let is_sibling = entry
+            .file_name()
+            .to_string_lossy()
+            .strip_prefix(&*name)
+            .is_some_and(&is_wanted);
+        if is_sibling {
+            siblings.push(entry.path());
+        }
+    }
+    Ok(siblings)
 }
 
 /// Makes the folder, and those above it, where they are missing, not to be lost by a power failure.

@@ -9,9 +9,10 @@ use std::time::Duration;
 use rustix::fs::StatVfsMountFlags;
 
 use super::lock::{self, LockState};
+use super::opened_by::{Process, opened_by};
 use super::passes::{self, Checkpoint};
 use super::read::Reader;
-use super::{Result, clean_up, files, upgrade};
+use super::{Result, clean_up, files, recover, upgrade};
 use crate::model::Timestamp;
 
 /// What is on record for the next pass, and what is left to do.
@@ -97,6 +98,10 @@ pub struct Files {
     pub copies: Vec<FileFacts>,
     /// Copies that an upgrade did not finish.
     pub unfinished_copies: Vec<FileFacts>,
+    /// Processes that have it open, as far as can be seen.
+    pub opened_by: Vec<Process>,
+    /// Damaged files that `recover` kept.
+    pub damaged: Vec<FileFacts>,
     /// Size of the -wal file in bytes.
     pub wal_bytes: u64,
     /// The folder.
@@ -124,6 +129,8 @@ impl Files {
             own: see(own.to_vec()),
             copies: see(copies),
             unfinished_copies: see(unfinished),
+            opened_by: opened_by(path),
+            damaged: see(recover::kept(path).unwrap_or_default()),
             wal_bytes: wal.map_or(0, |wal| wal.size_bytes),
             folder: FileFacts::of(folder).ok(),
             disk: disk(folder),
@@ -131,7 +138,8 @@ impl Files {
     }
 }
 
-fn disk(folder: &Path) -> Option<Disk> {
+/// The file system of a folder, or of the nearest one above it that is there.
+pub(super) fn disk(folder: &Path) -> Option<Disk> {
     let there = folder.ancestors().find(|folder| folder.exists());
     let found = rustix::fs::statvfs(there.unwrap_or(Path::new("."))).ok()?;
     Some(Disk {

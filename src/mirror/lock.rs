@@ -86,6 +86,20 @@ impl Lock {
     }
 }
 
+impl Lock {
+    /// Whether the lock's file is still the one that others find at `path`.
+    pub(super) fn is_of(&self, path: &Path) -> bool {
+        let named = files::FileId::of(&files::beside(path, SUFFIX));
+        named.is_some()
+            && named
+                == self
+                    .file
+                    .metadata()
+                    .ok()
+                    .map(|file| files::FileId::from(&file))
+    }
+}
+
 impl Drop for Lock {
     fn drop(&mut self) {
         // A file that names nobody is clearer than one that names a process long gone.

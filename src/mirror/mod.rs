@@ -17,13 +17,16 @@ mod files;
 mod find;
 mod finish;
 mod health;
+mod held;
 mod history;
 mod lock;
+mod opened_by;
 mod passes;
 mod preview;
 mod profile;
 mod quarantine;
 mod read;
+mod recover;
 mod rows;
 mod schema;
 mod scrub;
@@ -39,6 +42,7 @@ mod work;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use held::Held;
 use rusqlite::{
     Connection, OptionalExtension, Transaction, TransactionBehavior, types::FromSql, types::ToSql,
 };
@@ -56,16 +60,22 @@ pub(crate) use files::{leave_to_folder_owner, sync_folder_of};
 pub use find::{Hit, Hits, Match, SEARCH_WINDOW, SUMMARY, SearchEffort, SearchPage};
 pub use health::{Disk, FileFacts, Files, Health, lock_state};
 pub use lock::{LockState, Owner};
+pub use opened_by::Process;
 pub use passes::{Checkpoint, Standing};
 pub use preview::{Preview, PreviewReport};
 pub use profile::{Conflict, FieldChange, History, PastChange, Profile, ProfileUser, users_of};
 pub use quarantine::{Quarantined, Retried};
 pub use read::{Freshness, HeldSweep, LockStatus, MirrorStatus, Reader, RetryStatus, Status};
+pub use recover::{Order, Recovered, Recovery, Whose, recover};
 pub use schema::{SCHEMA_VERSION, WAL_BYTES};
 pub use soundness::{Depth, Soundness};
 pub use sweep::Decided;
 pub use tables::{Table, tables};
 pub use work::Work;
+
+/// How much a reader that never ends can cost: the -wal file then holds all that was written since it began. A thousand pages of a
+/// thousand changed customers fit in, and on a disk for a mirror of a million customers there is that much room.
+const LOG_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 
 /// The one writer of a mirror file.
 #[derive(Debug)]
@@ -79,6 +89,10 @@ pub struct Mirror {
     /// The row id that the next record is expected to have, if the listing's order is as before.
     expected_row: i64,
     work: Work,
+    /// The files that were opened.
+    held: Held,
+    /// The -wal file may grow to so much while a reader keeps it from being emptied.
+    log_bytes_max: u64,
     /// `None` beside a process that has it.
     lock: Option<lock::Lock>,
 }
@@ -156,6 +170,8 @@ impl Mirror {
             seed: 0,
             expected_row: 1,
             work,
+            held: Held::of(path),
+            log_bytes_max: LOG_BYTES_MAX,
             lock,
         };
         let seed: i64 = mirror.meta("hash_seed")?.unwrap_or_default();
@@ -183,8 +199,11 @@ impl Mirror {
 
     /// Empties the -wal file into the mirror's, so that a copy of that file alone is complete. Where readers or another writer
     /// are in the way, some of it stays for the next time; nobody waits.
-    pub fn settle(&self) -> Result<()> {
-        self.read(schema::settle)
+    pub fn settle(&mut self) -> Result<()> {
+        self.refuse_displaced()?;
+        let is_settled = self.read(schema::settle_all)?;
+        self.held.stamp = if is_settled { self.stamp()? } else { None };
+        Ok(())
     }
 
     /// Gives back the memory that a pass needed.
@@ -203,6 +222,8 @@ impl Mirror {
             let path = self.path.clone();
             return Err(MirrorError::Interrupted { path });
         }
+        self.refuse_displaced()?;
+        self.held.stamp = None;
         let tx = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
@@ -215,6 +236,8 @@ impl Mirror {
         self.work.step();
         tx.commit().map_err(sqlite)?;
         self.work.step();
+        // Else nobody could see what was committed.
+        self.refuse_displaced()?;
         Ok(value)
     }
 
@@ -229,9 +252,9 @@ impl Mirror {
 
 impl Drop for Mirror {
     fn drop(&mut self) {
-        if self.lock.is_some() {
+        if self.lock.is_some() && self.held.is_safe_to_settle(&self.path) {
             // What stays in the -wal file is read from there, by everybody.
-            let _ = self.settle();
+            let _ = self.read(schema::settle);
         }
     }
 }

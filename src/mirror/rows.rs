@@ -35,6 +35,22 @@ pub(super) struct Read<'a> {
     pub(super) content_hash: [u8; 16],
 }
 
+impl<'a> Read<'a> {
+    /// Reads a record.
+    ///
+    /// # Errors
+    /// The reason, if it has no readable customerId.
+    pub(super) fn of(raw: &'a str, seed: u64) -> Result<Self, &'static str> {
+        let customer = decode::customer(raw)?;
+        Ok(Self {
+            raw,
+            raw_hash: raw_hash(raw.as_bytes(), seed),
+            content_hash: customer.tree.content_hash(seed).to_le_bytes(),
+            customer,
+        })
+    }
+}
+
 /// Compares a record with the mirror. `expected_row` is where it is if the listing's order is as before.
 pub(super) fn compare<'a>(
     connection: &Connection,
@@ -196,6 +212,64 @@ pub(super) fn update(
         &change,
         stamp,
     )
+}
+
+/// When a customer was what.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Dates<'a> {
+    pub(super) first_seen: &'a str,
+    pub(super) changed: &'a str,
+    pub(super) deleted: Option<&'a str>,
+}
+
+static PUT_BACK: LazyLock<String> = LazyLock::new(|| {
+    let names: Vec<&str> = COLUMNS.iter().map(|column| column.name).collect();
+    let marks = vec!["?"; COLUMNS.len() + 5].join(", ");
+    format!(
+        "INSERT OR IGNORE INTO customers ({}, raw, row_id, first_seen_at, changed_at, deleted_at) VALUES ({marks})",
+        names.join(", ")
+    )
+});
+
+/// Puts a customer where it was, with its users, its state and its words in the search index, and records no change; false if that
+/// row, or its customerId, is there already.
+pub(super) fn put_back(
+    connection: &Connection,
+    row_id: i64,
+    read: &Read<'_>,
+    dates: Dates<'_>,
+    updates: &mut Updates,
+) -> rusqlite::Result<bool> {
+    let deleted_at = dates
+        .deleted
+        .map_or(ToSqlOutput::Borrowed(ValueRef::Null), text);
+    let values = columns(read).chain([
+        ToSqlOutput::Owned(rusqlite::types::Value::Integer(row_id)),
+        text(dates.first_seen),
+        text(dates.changed),
+        deleted_at,
+    ]);
+    if connection
+        .prepare_cached(&PUT_BACK)?
+        .execute(params_from_iter(values))?
+        == 0
+    {
+        return Ok(false);
+    }
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO customer_state (row_id, raw_hash, content_hash, live) VALUES (?1, ?2, ?3, ?4)")?
+        .execute((row_id, read.raw_hash, read.content_hash, dates.deleted.is_none()))?;
+    insert_users(connection, &read.customer)?;
+    updates.add(row_id, Document::of(&read.customer));
+    Ok(true)
+}
+
+/// Whatever the server sends of this customer next is another value than the mirror has.
+pub(super) fn forget_content(connection: &Connection, row_id: i64) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("UPDATE customer_state SET content_hash = zeroblob(16) WHERE row_id = ?1")?
+        .execute([row_id])
+        .map(drop)
 }
 
 /// Turns a live customer into a tombstone.

@@ -188,7 +188,7 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
 
 /// A typing error in SQL must not become a string literal. And a statement has one plan, whatever is bound to it: else SQLite, as
 /// it is built here, plans some anew for every value.
-fn harden(connection: &Connection) -> rusqlite::Result<()> {
+pub(super) fn harden(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;

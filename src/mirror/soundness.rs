@@ -109,7 +109,8 @@ impl Reader {
     }
 }
 
-fn examine(
+/// What is wrong, the first few problems.
+pub(super) fn examine(
     connection: &Connection,
     depth: Depth,
     on_step: &dyn Fn(String),

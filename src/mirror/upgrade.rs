@@ -6,7 +6,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use tracing::{info, warn};
 
 use super::error::MirrorError;
-use super::{Result, copy, files, schema, set_meta};
+use super::{Result, copy, files, recover, schema, set_meta};
 
 /// What makes a file of version n-1 one of version n, the first from nothing. Those that were published never change.
 pub(super) const MIGRATIONS: [&str; 1] = [include_str!("migrations/001_initial.sql")];
@@ -127,19 +127,7 @@ fn remove_older(path: &Path, backup: &Path) {
 
 /// The copies that upgrades kept of the mirror, and those that they did not finish.
 pub(super) fn copies(path: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let real = files::beside(path, "");
-    let (Some(folder), Some(name)) = (real.parent(), real.file_name()) else {
-        return Ok(Vec::new());
-    };
-    let name = name.to_string_lossy();
-    let mut copies = Vec::new();
-    for entry in std::fs::read_dir(folder)? {
-        let entry = entry?;
-        if is_backup(&entry.file_name().to_string_lossy(), &name) {
-            copies.push(entry.path());
-        }
-    }
-    Ok(copies)
+    files::siblings(path, is_backup)
 }
 
 /// Whether a copy was not finished.
@@ -147,12 +135,14 @@ pub(super) fn is_unfinished(copy: &Path) -> bool {
     copy.to_string_lossy().ends_with(UNFINISHED)
 }
 
-/// Removes all copies that upgrades kept, and what is there of an unfinished one, so that no power failure brings them back;
-/// returns which.
+/// Removes all copies that upgrades kept, what is there of an unfinished one, and damaged files that were kept, so that no power
+/// failure brings them back; returns which.
 pub(super) fn remove_copies(
     path: &Path,
 ) -> std::result::Result<Vec<PathBuf>, (PathBuf, std::io::Error)> {
-    let copies = copies(path).map_err(|error| (path.to_owned(), error))?;
+    let of_mirror = |error| (path.to_owned(), error);
+    let mut copies = copies(path).map_err(of_mirror)?;
+    copies.extend(recover::kept(path).map_err(of_mirror)?);
     for copy in &copies {
         match std::fs::remove_file(copy) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -166,13 +156,11 @@ pub(super) fn remove_copies(
     Ok(copies)
 }
 
-/// Whether this is the name of a copy, finished or not, of the mirror of that name: `customers.db.v1-backup` of `customers.db`.
-fn is_backup(file_name: &str, mirror_name: &str) -> bool {
-    file_name
-        .strip_suffix(UNFINISHED)
-        .unwrap_or(file_name)
-        .strip_prefix(mirror_name)
-        .and_then(|rest| rest.strip_prefix(".v"))
+/// Whether this comes after the mirror's name in that of a copy, finished or not: `.v1-backup`.
+fn is_backup(rest: &str) -> bool {
+    rest.strip_suffix(UNFINISHED)
+        .unwrap_or(rest)
+        .strip_prefix(".v")
         .and_then(|rest| rest.strip_suffix(BACKUP))
         .is_some_and(|version| version.parse::<u32>().is_ok())
 }

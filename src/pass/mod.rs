@@ -24,7 +24,7 @@ use walk::{Walk, Walker};
 use crate::clock::Clock;
 use crate::config::{Changes, Deletions};
 use crate::meters::PassEnd;
-use crate::mirror::{CleanUp, MirrorError};
+use crate::mirror::{CleanUp, Mirror, MirrorError};
 use crate::model::{PassReport, PassState};
 use crate::plan;
 use crate::source::{FailureKind, PageSource, SourceError};
@@ -153,8 +153,23 @@ pub async fn run<S: PageSource>(
     {
         publisher.meters().deleted(report.deleted.unsigned_abs());
     }
+    if result.is_ok() {
+        tell_overgrown_log(&Desk::new(mirror, publisher, &rules.clock)).await;
+    }
     publisher.meters().pass_ended(end_as_counted(&result));
     result
+}
+
+/// Warns of a program that reads for so long that the -wal file can't be emptied.
+async fn tell_overgrown_log(desk: &Desk<'_>) {
+    // What else is wrong, the next step on the mirror tells.
+    if let Ok(Some(bytes)) = desk.with(Mirror::overgrown_log).await {
+        warn!(
+            bytes,
+            "the -wal file can't be emptied, since a program has been reading the mirror for long: see who has it open, fuser -v on the \
+             file; at a gigabyte, passes wait for it"
+        );
+    }
 }
 
 fn end_as_counted(result: &Result<Outcome, PassError>) -> PassEnd {

@@ -11,7 +11,7 @@ use super::Frame;
 use super::facts::{
     ApiFacts, ConfigFacts, Contents, Examined, Facts, HttpFacts, MirrorFacts, ServerFacts, State,
 };
-use super::watch::Watch;
+use crate::cli::watch::Watch;
 use crate::cli::{Exit, Failure, progress};
 use crate::config::{ApiKey, Environment, HttpToken, Survey};
 use crate::mirror::{Depth, FileFacts, Files, MirrorError, Reader, lock_state};

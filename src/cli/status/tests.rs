@@ -12,6 +12,7 @@ fn shown(fixture: &Fixture, screen: Screen) -> String {
         screen,
         warning: status.warning_of_source("https://other.example.com"),
         size_bytes: 123_456,
+        wal_bytes: 0,
         schedule: "*/15 * * * * UTC".to_owned(),
         requests_not_before: Some(format_timestamp(at(55))),
     };

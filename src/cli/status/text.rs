@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use crate::cli::output::{
     Cell, Format, RowWriter, Screen, Sheet, ago, bytes, count, moment, plural, span,
 };
-use crate::mirror::{Remedy, RetryStatus, Status};
+use crate::mirror::{Remedy, RetryStatus, Status, WAL_BYTES};
 use crate::model::{PassReport, PassState, SweepState, Timestamp, parse_timestamp};
 
 const LABEL_WIDTH: usize = 11;
@@ -22,6 +22,8 @@ pub(super) struct Surroundings {
     /// What is wrong with the configuration.
     pub(super) warning: Option<String>,
     pub(super) size_bytes: u64,
+    /// What of that is the -wal file.
+    pub(super) wal_bytes: u64,
     /// The schedule as configured.
     pub(super) schedule: String,
     /// Until when the server wants to be left alone.
@@ -44,6 +46,14 @@ pub(super) fn render(status: &Status, around: &Surroundings) -> String {
         failing(&mut sheet, retry, status, around);
     }
     to_decide(&mut sheet, status);
+    if around.wal_bytes > 2 * WAL_BYTES {
+        let log = format!(
+            "its -wal file has {} and can't be emptied: a program has been reading the mirror for long; see who has it open, fuser -v {}",
+            bytes(around.wal_bytes),
+            status.mirror.path
+        );
+        sheet.styled_field("log", warning_style(), &log);
+    }
     if let Some(due) = &status.next_due_at {
         let due = format!(
             "{} ({}), schedule {}",

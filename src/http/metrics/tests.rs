@@ -39,6 +39,7 @@ fn facts(status: &Status) -> Facts<'_> {
         wal_bytes: Some(0),
         schedule_period_seconds: Some(900.0),
         is_ready: true,
+        is_damaged: false,
         started_at: at(-5),
     }
 }
@@ -128,6 +129,7 @@ fn the_state_of_the_mirror_is_shown() {
         ),
         ("last_complete_pass_duration_seconds", 60.0),
         ("ready", 1.0),
+        ("damaged", 0.0),
         ("customers{state=\"live\"}", 3.0),
         ("customers{state=\"deleted\"}", 1.0),
         ("held_sweep_customers", 42.0),

@@ -59,6 +59,7 @@ pub(super) async fn metrics(State(desk): Shared, headers: HeaderMap) -> Answer {
         wal_bytes: Some(wal_bytes),
         schedule_period_seconds: period_seconds(&desk.site.timing.borrow(), desk.now()),
         is_ready: desk.readiness(&status).0.is_ready(),
+        is_damaged: desk.damage().is_some(),
         started_at: desk.started_at,
     };
     let meters = desk.site.daemon.as_ref().map(|daemon| &daemon.meters);

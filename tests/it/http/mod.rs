@@ -1,6 +1,7 @@
 //! The HTTP endpoint, asked byte by byte.
 
 mod client;
+mod damage;
 mod gate;
 mod health;
 mod load;

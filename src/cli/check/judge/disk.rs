@@ -4,8 +4,8 @@ use super::{NO_MIRROR, NO_PATH};
 use crate::cli::Exit;
 use crate::cli::check::facts::{Facts, State};
 use crate::cli::check::verdict::Verdict;
-use crate::cli::output::bytes;
-use crate::mirror::{FileFacts, LockState, WAL_BYTES};
+use crate::cli::output::{bytes, harmless};
+use crate::mirror::{FileFacts, LockState, Process, WAL_BYTES};
 
 /// Whether the write-ahead log stays within its bound.
 pub(super) fn wal(facts: &Facts) -> Verdict {
@@ -28,9 +28,20 @@ pub(super) fn wal(facts: &Facts) -> Verdict {
             bytes(WAL_BYTES)
         ),
         format!(
-            "see who has it open, fuser -v {path}, and end what reads without an end; the next pass then empties it"
+            "end what reads without an end{}; the next pass then empties it",
+            readers(&mirror.files.opened_by, &path.to_string())
         ),
     )
+}
+
+/// Who it may be that reads.
+fn readers(opened_by: &[Process], path: &str) -> String {
+    if opened_by.is_empty() {
+        return format!(" (see who has it open: fuser -v {path})");
+    }
+    let named = |process: &Process| format!("{} {}", harmless(&process.name), process.pid);
+    let named: Vec<String> = opened_by.iter().map(named).collect();
+    format!(" (it is open in {})", named.join(", "))
 }
 
 /// Whether there is room for what is to come.
@@ -69,7 +80,7 @@ pub(super) fn disk(facts: &Facts) -> Verdict {
     Verdict::ok(free)
 }
 
-/// Copies that upgrades left.
+/// Copies that upgrades and `recover` left.
 pub(super) fn copies(facts: &Facts) -> Verdict {
     let Some(mirror) = &facts.mirror else {
         return Verdict::skipped(NO_PATH);
@@ -86,6 +97,12 @@ pub(super) fn copies(facts: &Facts) -> Verdict {
             format!("{} is left of an upgrade that was cut short", shown(file)),
             format!("rm {}", file.path.display()),
         );
+    }
+    if let Some(file) = mirror.files.damaged.first() {
+        return Verdict::ok(format!(
+            "{}, kept by `recover`; it has customers in it, and is of no use once all is well again",
+            shown(file)
+        ));
     }
     match mirror.files.copies.first() {
         None => Verdict::ok("none of an earlier version"),

@@ -16,8 +16,8 @@ const ROOT: u32 = 0;
 /// A pass by hand that takes longer is stuck.
 const SYNC_MAX: TimeDelta = TimeDelta::days(1);
 
-const RESTORE: &str = "keep a copy of the file and its -wal, then put a backup in its place, or move both away and run \
-    `customer-mirror sync` (tombstones and change feed begin anew); look for trouble with the disk: dmesg";
+const RESTORE: &str = "stop who uses it and run `customer-mirror recover`, which saves what can be read and keeps the damaged file, or put \
+    a backup in its place; look for trouble with the disk: dmesg";
 
 /// Whether there is a mirror that can be read.
 pub(super) fn mirror(facts: &Facts) -> Verdict {
@@ -69,6 +69,7 @@ pub(super) fn files(facts: &Facts) -> Verdict {
             .iter()
             .chain(&files.copies)
             .chain(&files.unfinished_copies)
+            .chain(&files.damaged)
     };
     let open: Vec<&FileFacts> = all().filter(|file| file.mode & BY_OTHERS != 0).collect();
     if let Some(first) = open.first() {
