@@ -29,6 +29,7 @@ mod schema;
 mod scrub;
 mod search;
 mod seen;
+mod setbacks;
 mod soundness;
 mod sweep;
 mod tables;
