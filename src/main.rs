@@ -1,9 +1,14 @@
 //! The `customer-mirror` program. Everything it does is in the library.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use customer_mirror::cli::{self, Arguments, Exit};
+
+/// What was given up may still keep a thread busy, which is waited for no longer than this: the system's resolver can take half a minute
+/// to find that no name server answers.
+const LEFT_OVER_MAX: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
@@ -25,7 +30,11 @@ fn main() -> ExitCode {
         .enable_all()
         .build()
     {
-        Ok(runtime) => runtime.block_on(cli::run(arguments)).into(),
+        Ok(runtime) => {
+            let exit = runtime.block_on(cli::run(arguments));
+            runtime.shutdown_timeout(LEFT_OVER_MAX);
+            exit.into()
+        }
         Err(error) => {
             cli::output::error(&format!("can't start: {error}"));
             Exit::Bug.into()

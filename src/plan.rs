@@ -50,6 +50,94 @@ pub fn prove_complete(walk: &WalkEvidence) -> Result<CompletenessProof, &'static
     Ok(CompletenessProof(()))
 }
 
+/// A walk of more pages is a server that invents them: at one customer a page it is still 100 million customers.
+const PAGES_MAX: i64 = 100_000_000;
+/// So many pages in a row without a record are a listing that leads nowhere, and no gap in one: at a thousand customers a page, ten
+/// million that the key may not see.
+const EMPTY_PAGES_MAX: u32 = 10_000;
+/// So many records are listed between two looks at how many customers the mirror has …
+const RECORDS_TO_LOOK: i64 = 100_000;
+/// … which, with ten times as many records on the pages, are listed again and again. Rows that move while a walk goes on come twice, not
+/// ten times.
+const RECORDS_PER_CUSTOMER_MAX: i64 = 10;
+
+/// How far a walk has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Course {
+    /// Pages walked, those of earlier processes included.
+    pub pages: i64,
+    /// Records on them.
+    pub records: i64,
+    /// Pages without a record, in a row.
+    empty_in_a_row: u32,
+    /// The records at the last look.
+    looked_at: i64,
+}
+
+impl Course {
+    /// The course of a walk that goes on after so many pages and records.
+    pub fn after(pages: i64, records: i64) -> Self {
+        Self {
+            pages,
+            records,
+            ..Self::default()
+        }
+    }
+
+    /// Goes on by a page of so many records. Why the walk is believed to have no end, if it is. A cursor that comes twice is found
+    /// elsewhere; this is for a server that always has a new one.
+    pub fn go_on(&mut self, records: usize) -> Option<String> {
+        self.pages += 1;
+        self.records += records as i64;
+        self.empty_in_a_row = if records == 0 {
+            self.empty_in_a_row + 1
+        } else {
+            0
+        };
+        if self.empty_in_a_row >= EMPTY_PAGES_MAX {
+            Some(format!(
+                "the listing has no end: the last {EMPTY_PAGES_MAX} pages had no customer on them"
+            ))
+        } else if self.pages > PAGES_MAX {
+            Some(format!(
+                "the listing has no end: {PAGES_MAX} pages were walked"
+            ))
+        } else {
+            None
+        }
+    }
+
+    /// Whether it is time to look how many customers the mirror has, for [`Self::repeats`].
+    pub fn is_to_look(&mut self) -> bool {
+        let is_due = self.records - self.looked_at >= RECORDS_TO_LOOK;
+        if is_due {
+            self.looked_at = self.records;
+        }
+        is_due
+    }
+
+    /// Why the walk is believed to have no end, if it is, where the mirror has so many customers, deleted ones and bad records included.
+    pub fn repeats(&self, known: i64) -> Option<String> {
+        let records = self.records;
+        (records >= RECORDS_TO_LOOK && records > known.saturating_mul(RECORDS_PER_CUSTOMER_MAX))
+            .then(|| {
+                format!(
+                    "the listing has no end: it has {records} records by now, of {known} customers"
+                )
+            })
+    }
+}
+
+/// After so many failures of one page in a row, and again after as many more, it is looked whether the server is well but for that page …
+const STUCK_FAILURES: u32 = 6;
+/// … if they have gone on for so long: a server that restarts is no reason to begin anew.
+const STUCK_AFTER: Duration = Duration::from_secs(600);
+
+/// Whether a checkpoint is in doubt: its page has failed so often in a row, since so long.
+pub fn is_doubtful(failures: u32, since: Duration) -> bool {
+    failures > 0 && failures.is_multiple_of(STUCK_FAILURES) && since >= STUCK_AFTER
+}
+
 /// What a complete pass found out about absences.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Absences {
@@ -165,6 +253,48 @@ mod tests {
         ] {
             assert!(prove_complete(&broken).is_err(), "{broken:?}");
         }
+    }
+
+    #[test]
+    fn only_what_leads_nowhere_has_no_end() {
+        let mut course = Course::after(3, 45);
+        for _ in 1..EMPTY_PAGES_MAX {
+            assert_eq!(course.go_on(0), None);
+        }
+        assert_eq!(course.go_on(1), None);
+        for _ in 1..EMPTY_PAGES_MAX {
+            assert_eq!(course.go_on(0), None);
+        }
+        assert!(course.go_on(0).is_some());
+        assert_eq!(Course::after(PAGES_MAX - 1, 0).go_on(1), None);
+        assert!(Course::after(PAGES_MAX, 0).go_on(1).is_some());
+    }
+
+    #[test]
+    fn a_listing_that_repeats_itself_has_no_end() {
+        for (records, known, is_endless) in [
+            (1_000_000, 1_000_000, false),
+            (100_000, 10_000, false),
+            (100_000, 9_999, true),
+            // A small mirror, and one that is filled for the first time.
+            (99_999, 0, false),
+            (200_000, 198_000, false),
+        ] {
+            let repeats = Course::after(1, records).repeats(known);
+            assert_eq!(repeats.is_some(), is_endless, "{records} {known}");
+        }
+        let mut course = Course::after(1, 99_999);
+        assert!(!course.is_to_look());
+        course.go_on(1);
+        assert!(course.is_to_look() && !course.is_to_look());
+    }
+
+    #[test]
+    fn a_checkpoint_is_doubted_now_and_then() {
+        let doubted = |since| -> Vec<u32> { (0..14).filter(|n| is_doubtful(*n, since)).collect() };
+        assert_eq!(doubted(STUCK_AFTER), [6, 12]);
+        let earlier = STUCK_AFTER.saturating_sub(Duration::from_millis(1));
+        assert!(doubted(earlier).is_empty());
     }
 
     #[test]

@@ -10,6 +10,14 @@ use serde_json::value::RawValue;
 
 use crate::model::{Cursor, Page, Repair};
 
+/// More records than this on one page are no page: at most 1000 are asked for, and each costs memory beside the body. Far above, for
+/// a server that knows no limit.
+const RECORDS_MAX: usize = 100_000;
+/// More places than this that are not UTF-8 are no text with flaws.
+const REPAIRS_MAX: usize = 100_000;
+/// The byte order mark that some servers put before UTF-8.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// Why a body is not a page of customers. The server breaks the protocol, or something in between answered for it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MalformedPage {
@@ -28,10 +36,17 @@ pub enum MalformedPage {
 ///
 /// # Errors
 /// [`MalformedPage`] if the body is no JSON object with an `items` array and a `pagination` object.
-pub fn page(body: Vec<u8>) -> Result<Page, MalformedPage> {
+pub fn page(mut body: Vec<u8>) -> Result<Page, MalformedPage> {
+    if body.starts_with(BYTE_ORDER_MARK) {
+        // RFC 8259 lets a reader ignore it.
+        body.drain(..BYTE_ORDER_MARK.len());
+    }
+    if is_utf16(&body) {
+        return Err(MalformedPage::NotJson("it is UTF-16, not UTF-8".into()));
+    }
     let (text, repairs) = match String::from_utf8(body) {
         Ok(text) => (text, Vec::new()),
-        Err(error) => repaired(error.as_bytes()),
+        Err(error) => repaired(error.as_bytes())?,
     };
     let envelope: Envelope<'_> = serde_json::from_str(&text).map_err(|error| malformed(&error))?;
     let Items(items) = envelope
@@ -64,13 +79,25 @@ pub fn page(body: Vec<u8>) -> Result<Page, MalformedPage> {
     })
 }
 
+/// An object in UTF-16, with or without a byte order mark.
+fn is_utf16(body: &[u8]) -> bool {
+    matches!(
+        body,
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, b'{', ..] | [b'{', 0, ..]
+    )
+}
+
 /// The body as text with U+FFFD for each run of bytes that is not UTF-8, and where those are.
-fn repaired(body: &[u8]) -> (String, Vec<Repair>) {
+fn repaired(body: &[u8]) -> Result<(String, Vec<Repair>), MalformedPage> {
     let mut text = String::with_capacity(body.len());
     let mut repairs = Vec::new();
     for chunk in body.utf8_chunks() {
         text.push_str(chunk.valid());
         if !chunk.invalid().is_empty() {
+            if repairs.len() == REPAIRS_MAX {
+                let what = format!("it is not UTF-8, in over {REPAIRS_MAX} places");
+                return Err(MalformedPage::NotJson(what));
+            }
             repairs.push(Repair {
                 at: text.len(),
                 bytes: chunk.invalid().to_vec(),
@@ -78,7 +105,7 @@ fn repaired(body: &[u8]) -> (String, Vec<Repair>) {
             text.push(char::REPLACEMENT_CHARACTER);
         }
     }
-    (text, repairs)
+    Ok((text, repairs))
 }
 
 fn malformed(error: &serde_json::Error) -> MalformedPage {
@@ -155,6 +182,11 @@ deserialize_by!(Items<'de>, deserialize_seq, "`items` to be an array", {
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
         let mut items = Vec::with_capacity(1000);
         while let Some(raw) = seq.next_element()? {
+            if items.len() == RECORDS_MAX {
+                return Err(de::Error::custom(format_args!(
+                    "over {RECORDS_MAX} records, though far fewer were asked for"
+                )));
+            }
             items.push(raw);
         }
         Ok(Items(items))
@@ -263,6 +295,49 @@ mod tests {
             "x".repeat(Cursor::MAX_BYTES + 1)
         );
         assert!(page(body.into_bytes()).is_err());
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_ignored_and_utf16_is_named() {
+        let body = r#"{"items":[1],"pagination":{}}"#;
+        let marked = format!("\u{feff}{body}");
+        assert_eq!(page(marked.clone().into_bytes()).unwrap().len(), 1);
+        let wide = |text: &str, bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
+            text.encode_utf16().flat_map(bytes).collect()
+        };
+        for text in [body, &marked] {
+            for bytes in [u16::to_le_bytes, u16::to_be_bytes] {
+                let error = page(wide(text, bytes)).unwrap_err().to_string();
+                assert_eq!(error, "the body is not JSON: it is UTF-16, not UTF-8");
+            }
+        }
+    }
+
+    #[test]
+    fn a_page_has_an_end() {
+        let of = |records: usize| {
+            let items = vec!["1"; records].join(",");
+            page(format!(r#"{{"items":[{items}],"pagination":{{}}}}"#).into_bytes())
+        };
+        assert_eq!(of(RECORDS_MAX).unwrap().len(), RECORDS_MAX);
+        let error = of(RECORDS_MAX + 1).unwrap_err().to_string();
+        assert!(error.contains("over 100000 records"), "{error}");
+    }
+
+    #[test]
+    fn flaws_have_an_end() {
+        let of = |flaws: usize| {
+            let mut body = b"{\"items\":[\"".to_vec();
+            body.extend(b"\xff ".repeat(flaws));
+            body.extend_from_slice(b"\"],\"pagination\":{}}");
+            page(body)
+        };
+        assert_eq!(of(REPAIRS_MAX).unwrap().len(), 1);
+        let error = of(REPAIRS_MAX + 1).unwrap_err().to_string();
+        assert!(
+            error.contains("not UTF-8, in over 100000 places"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub enum Kind<'a> {
     Array(Vec<Node<'a>>),
     /// A string, escapes resolved.
     String(Text<'a>),
-    /// A number, `true`, `false` or `null`, or a container nested too deep: equal if its text is.
+    /// A number, `true`, `false` or `null`, or a container nested too deep or with too many values: equal if its text is.
     Literal,
 }
 
@@ -238,6 +238,24 @@ mod tests {
             assert_eq!(Node::parse(a), Node::parse(b), "{a} {b}");
             assert_eq!(hash(a), hash(b), "{a} {b}");
         }
+    }
+
+    #[test]
+    fn a_container_of_too_many_values_is_one_and_its_neighbours_are_read() {
+        let many = |count: usize| format!("[{}]", vec!["0"; count].join(","));
+        let text = format!(r#"{{"a":{{"b":{}}},"c":[1,2]}}"#, many(1_000_000));
+        let tree = Node::parse(&text).unwrap();
+        let a = tree.member("a").unwrap();
+        assert!(matches!(a.kind, Kind::Object(_)));
+        let b = a.member("b").unwrap();
+        assert!(matches!(b.kind, Kind::Literal) && b.text == many(1_000_000));
+        assert_eq!(tree.at("/c/1").unwrap().text, "2");
+        let whole = many(1_000_001);
+        assert!(matches!(Node::parse(&whole).unwrap().kind, Kind::Literal));
+        let fits = many(999_999);
+        assert!(
+            matches!(Node::parse(&fits).unwrap().kind, Kind::Array(items) if items.len() == 999_999)
+        );
     }
 
     #[test]

@@ -7,16 +7,26 @@ use super::{Kind, Node, Text};
 /// Containers nested deeper than this are compared by their text. It bounds the stack; real records are under 10 deep.
 const DEPTH_MAX: usize = 64;
 
+/// A container that brings a record to more values than this is compared by its text, too. Each value costs dozens of bytes beside
+/// its text, which can be two bytes; it is room for hundreds of thousands of users.
+const VALUES_MAX: usize = 1_000_000;
+
 /// A position in the text being read.
 pub(super) struct Reader<'a> {
     text: &'a str,
     at: usize,
+    /// Values that the tree has so far.
+    values: usize,
 }
 
 impl<'a> Reader<'a> {
     /// Reads the one value that the text is.
     pub(super) fn read_all(text: &'a str) -> Option<Node<'a>> {
-        let mut reader = Self { text, at: 0 };
+        let mut reader = Self {
+            text,
+            at: 0,
+            values: 0,
+        };
         reader.space();
         let node = reader.value(0)?;
         reader.space();
@@ -45,14 +55,30 @@ impl<'a> Reader<'a> {
 
     fn value(&mut self, depth: usize) -> Option<Node<'a>> {
         let start = self.at;
+        self.values += 1;
+        let values_before = self.values;
         let kind = match self.peek()? {
             b'"' => Kind::String(self.string()?),
             b'{' | b'[' if depth >= DEPTH_MAX => {
                 self.skip_container()?;
                 Kind::Literal
             }
-            b'{' => Kind::Object(self.object(depth)?),
-            b'[' => Kind::Array(self.array(depth)?),
+            opening @ (b'{' | b'[') => {
+                let kind = if opening == b'{' {
+                    Kind::Object(self.object(depth)?)
+                } else {
+                    Kind::Array(self.array(depth)?)
+                };
+                if self.values > VALUES_MAX {
+                    // Reading has stopped in the middle of it.
+                    drop(kind);
+                    (self.at, self.values) = (start, values_before);
+                    self.skip_container()?;
+                    Kind::Literal
+                } else {
+                    kind
+                }
+            }
             _ => {
                 while self.peek().is_some_and(|byte| {
                     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.')
@@ -78,6 +104,9 @@ impl<'a> Reader<'a> {
                 return None;
             }
             members.push((key, self.value(depth + 1)?));
+            if self.values > VALUES_MAX {
+                return Some(members);
+            }
             self.space();
             if !self.take(b',') {
                 break;
@@ -97,6 +126,9 @@ impl<'a> Reader<'a> {
         self.take(b'[');
         while self.peek()? != b']' {
             items.push(self.value(depth + 1)?);
+            if self.values > VALUES_MAX {
+                return Some(items);
+            }
             self.space();
             if !self.take(b',') {
                 break;

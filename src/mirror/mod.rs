@@ -32,6 +32,7 @@ mod schema;
 mod scrub;
 mod search;
 mod seen;
+mod setbacks;
 mod soundness;
 mod sweep;
 mod tables;

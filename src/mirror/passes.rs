@@ -264,6 +264,18 @@ impl Mirror {
         })
     }
 
+    /// How many customers there are, deleted ones included, and bad records: as many different records were ever listed at most.
+    pub fn known_records(&self) -> Result<i64> {
+        self.read(|connection| {
+            let count = |key| meta::<i64>(connection, key);
+            let customers = count("live_customers")?.unwrap_or_default()
+                + count("deleted_customers")?.unwrap_or_default();
+            connection.query_row("SELECT ?1 + count(*) FROM quarantine", [customers], |row| {
+                row.get(0)
+            })
+        })
+    }
+
     /// How many records the last complete pass listed: what to expect of the next.
     pub fn expected_records(&self) -> Result<Option<i64>> {
         self.read(|connection| {

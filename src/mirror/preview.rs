@@ -155,6 +155,18 @@ impl Preview {
         Ok(None)
     }
 
+    /// How many customers the mirror has, deleted ones included, and would have more; and bad records, each time that they came.
+    pub fn known_records(&self) -> Result<i64> {
+        let known = self.connection.query_row(
+            "SELECT (SELECT count(*) FROM customer_state) + (SELECT count(*) FROM preview_new)",
+            [],
+            |row| row.get::<_, i64>(0),
+        );
+        known
+            .map(|known| known + self.walked.quarantined)
+            .map_err(|error| MirrorError::from_sqlite(&self.path, error))
+    }
+
     /// What the walk, now at its end, would do.
     pub fn finish(self, deletions: &Deletions) -> Result<PreviewReport> {
         self.judge(deletions)

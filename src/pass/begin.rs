@@ -37,6 +37,11 @@ pub(super) async fn begin_or_resume<S: PageSource>(
         return begin(desk).await.map(walk);
     };
     let is_at_cursor = matches!(checkpoint.standing, Standing::At(_));
+    let (failures, since) = desk.with(move |mirror| mirror.setbacks(now)).await?;
+    let resume = match resume {
+        Resume::Yes if plan::is_doubtful(failures, since) => Resume::UnlessStuck,
+        other => other,
+    };
     let reason = match resume {
         Resume::No => Some("restarted by the operator".to_owned()),
         Resume::UnlessStuck if is_at_cursor => match first_page(source, desk, stop).await {

@@ -245,6 +245,7 @@ async fn walk_once<S: PageSource>(
                     (error.message.clone(), error.retries, error.wait_until);
                 desk.with(move |mirror| mirror.interrupt_pass(pass_id, &message, retries))
                     .await?;
+                note_setback(desk, &error).await?;
                 if let Some(until) = until {
                     let now = desk.now();
                     desk.with(move |mirror| mirror.hold_requests_until(until, now))
@@ -271,6 +272,16 @@ async fn end_pass(
         .await?;
     if state == PassState::Abandoned {
         desk.publisher.meters().pass_ended(PassEnd::Abandoned);
+    }
+    Ok(())
+}
+
+/// A page that failed by itself, and not for the key or because the server wants to be left alone, may never come.
+async fn note_setback(desk: &Desk<'_>, error: &SourceError) -> Result<(), PassError> {
+    let is_setback = matches!(error.kind, FailureKind::Unavailable | FailureKind::Protocol);
+    if is_setback && error.wait_until.is_none() {
+        let now = desk.now();
+        desk.with(move |mirror| mirror.note_setback(now)).await?;
     }
     Ok(())
 }

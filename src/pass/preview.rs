@@ -8,6 +8,7 @@ use super::walk::stopped;
 use crate::config::Deletions;
 use crate::mirror::{Preview, PreviewReport};
 use crate::model::{Cursor, Page};
+use crate::plan::Course;
 use crate::source::{Activity, PageSource, SourceError};
 use crate::status::{Phase, Publisher};
 
@@ -39,6 +40,8 @@ pub async fn preview<S: PageSource>(
         source.hold_until(until);
     }
     let mut next: Option<Cursor> = None;
+    let mut course = Course::default();
+    // Bounded as a pass is, which `Course` sees to.
     loop {
         publisher.update(|progress| progress.phase = Phase::Fetching);
         let on_activity = |activity| {
@@ -64,7 +67,15 @@ pub async fn preview<S: PageSource>(
                 "the listing runs in a circle: the next cursor is one that page {first_page} led to already"
             )));
         }
+        let mut endless = course.go_on(page.len());
+        if endless.is_none() && course.is_to_look() {
+            let known = tokio::task::block_in_place(|| preview.known_records())?;
+            endless = course.repeats(known);
+        }
         next = page.next;
+        if let Some(reason) = endless.filter(|_| next.is_some()) {
+            return Ok(PreviewEnd::Endless(reason));
+        }
         if next.is_none() {
             return Ok(PreviewEnd::Complete(tokio::task::block_in_place(|| {
                 preview.finish(deletions)

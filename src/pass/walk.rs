@@ -12,11 +12,9 @@ use super::PassError;
 use super::desk::{Bound, Desk, joined};
 use crate::mirror::{Checkpoint, CommitOutcome, Cost, Mirror, MirrorError, PageCommit, Standing};
 use crate::model::Cursor;
+use crate::plan::Course;
 use crate::source::{Activity, Fetched, PageSource, SourceError};
 use crate::status::{Phase, Publisher};
-
-/// A walk of more pages is a server that invents them: at one customer a page it is still 100 million customers.
-const PAGES_MAX: i64 = 100_000_000;
 
 /// In mid-walk a cursor is a page's commit old. Rejected younger than this, it was not for its age.
 const AGE_WORTH_LEARNING: Duration = Duration::from_secs(1);
@@ -70,7 +68,7 @@ impl<S: PageSource> Walker<'_, S> {
         let mut age_before = checkpoint.cursor_age;
         let mut arrived_at = Instant::now();
         let mut arrived: Option<Arrived> = None;
-        let mut pages = checkpoint.pages;
+        let mut course = Course::after(checkpoint.pages, checkpoint.records);
         loop {
             if let Some(last) = arrived.take_if(|arrived| arrived.fetched.page.next.is_none()) {
                 let outcome = joined(self.start_commit(pass_id, last).await)?;
@@ -99,11 +97,8 @@ impl<S: PageSource> Walker<'_, S> {
             }
             age_before = None;
             arrived_at = Instant::now();
-            pages += 1;
-            if pages > PAGES_MAX {
-                return Ok(Walk::Endless(format!(
-                    "the listing has no end: {PAGES_MAX} pages were walked"
-                )));
+            if let Some(reason) = self.endless(&mut course, &fetched).await? {
+                return Ok(Walk::Endless(reason));
             }
             let following = fetched.page.next.clone();
             arrived = Some(Arrived {
@@ -112,6 +107,23 @@ impl<S: PageSource> Walker<'_, S> {
             });
             next = following;
         }
+    }
+
+    /// Why there is no end to the walk, if it seems so now that another page has come.
+    async fn endless(
+        &self,
+        course: &mut Course,
+        fetched: &Fetched,
+    ) -> Result<Option<String>, PassError> {
+        let reason = course.go_on(fetched.page.len());
+        if fetched.page.next.is_none() {
+            return Ok(None);
+        }
+        if reason.is_some() || !course.is_to_look() {
+            return Ok(reason);
+        }
+        let known = self.desk.with(|mirror| mirror.known_records()).await?;
+        Ok(course.repeats(known))
     }
 
     /// Commits a page while fetching the one at `cursor`, the first one for `None`.

@@ -20,6 +20,8 @@ pub(super) enum Outcome {
     ConnectTimeout,
     /// The answer stalled, or was not complete within `api.request_timeout`.
     AnswerTimeout,
+    /// The server's certificate is refused.
+    Untrusted,
     /// The connection could not be made, or broke.
     Transport,
 }
@@ -33,6 +35,8 @@ pub(super) enum Class {
     Throttled,
     /// May be a proxy's glitch: retry, but only a few times.
     Malformed,
+    /// May be a certificate in mid-renewal, or a portal that passes: retry, but only a few times.
+    Untrusted,
     /// The page is too much: ask for half of it, at once.
     TooLarge,
     /// The key is refused; final.
@@ -62,6 +66,8 @@ pub(super) fn classify(outcome: Outcome, has_cursor: bool) -> Class {
     match outcome {
         // Refused, reset, no route, name not resolved, TLS failed, body truncated: networks and restarts do that.
         Outcome::Transport => Class::Transient(Shrink::No),
+        // Time seldom mends an expired certificate, or one of another host; an operator does.
+        Outcome::Untrusted => Class::Untrusted,
         // Nobody has seen the `limit` yet.
         Outcome::ConnectTimeout => Class::Transient(Shrink::No),
         // The server is at work, but on too much.
@@ -84,7 +90,7 @@ pub(super) fn ending(outcome: Outcome, has_cursor: bool) -> Ending {
         (_, Outcome::ConnectTimeout | Outcome::AnswerTimeout) => Ending::Timeout,
         (_, Outcome::Status { code: ..500, .. }) => Ending::ClientError,
         (_, Outcome::Status { .. }) => Ending::ServerError,
-        (Class::Transient(_) | Class::Permanent, _) => Ending::Transport,
+        (Class::Transient(_) | Class::Permanent | Class::Untrusted, _) => Ending::Transport,
     }
 }
 
@@ -179,6 +185,7 @@ mod tests {
 
     #[rstest]
     #[case(Outcome::Transport, Ending::Transport)]
+    #[case(Outcome::Untrusted, Ending::Transport)]
     #[case(Outcome::ConnectTimeout, Ending::Timeout)]
     #[case(Outcome::AnswerTimeout, Ending::Timeout)]
     #[case(Outcome::OverCap, Ending::TooLarge)]
@@ -213,6 +220,7 @@ mod tests {
 
     #[rstest]
     #[case(Outcome::Transport, Class::Transient(Shrink::No))]
+    #[case(Outcome::Untrusted, Class::Untrusted)]
     #[case(Outcome::ConnectTimeout, Class::Transient(Shrink::No))]
     #[case(Outcome::AnswerTimeout, Class::Transient(Shrink::Now))]
     #[case(Outcome::OverCap, Class::TooLarge)]

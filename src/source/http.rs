@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 use tracing::{debug, info, warn};
 
 use super::backoff::{interval, overruns, with_jitter};
-use super::classify::ending;
+use super::classify::{Outcome, ending};
 use super::headers::{Asked, WAIT_MAX};
 use super::listing::{Answer, Failure, Listing};
 use super::page_size::AdaptivePageSize;
@@ -197,7 +197,16 @@ impl HttpSource {
             can_shrink,
             fastrand::f64(),
         );
-        let Failure { what, asked, .. } = failure;
+        let Failure {
+            outcome,
+            what,
+            asked,
+        } = failure;
+        // Something may be wrong with whom, or with what, this connection leads to.
+        let is_doubtful = matches!(
+            outcome,
+            Outcome::AnswerTimeout | Outcome::Status { code: 500.., .. }
+        );
         match verdict {
             Verdict::Final(kind, remedy) => {
                 let message = format!(
@@ -210,9 +219,12 @@ impl HttpSource {
                 if shrink {
                     self.sizes.shrink();
                 }
+                if is_doubtful {
+                    self.listing.reconnect();
+                }
                 if let Some(asked) = asked.filter(|asked| !asked.delay.is_zero()) {
-                    // The server knows better than our backoff.
-                    trial.delay = Duration::ZERO;
+                    // The server may know that it takes longer than our backoff, and be wrong that it takes less: whichever
+                    // is longer counts.
                     self.hold_for(&asked, what.clone());
                 }
                 let next_limit = self.page_size().get();
@@ -262,7 +274,8 @@ impl HttpSource {
         elapsed: Duration,
         cursor: Option<&Cursor>,
     ) -> SourceError {
-        let hold = self.hold.as_ref().filter(|_| !turn.held.is_zero());
+        let is_asked_by_server = !turn.held.is_zero() && turn.held >= turn.own;
+        let hold = self.hold.as_ref().filter(|_| is_asked_by_server);
         let bound = humantime::format_duration(self.retry.max_elapsed);
         let most = if self.is_probing {
             "longer than a single try after a failed pass may take".to_owned()

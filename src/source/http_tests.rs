@@ -331,6 +331,27 @@ async fn a_good_page_can_ask_for_a_wait() {
     assert_eq!(wait.retry, 0);
 }
 
+/// A server that says "at once" over and over would be asked a thousand times a second.
+#[rstest]
+#[case("0.0001")]
+#[case("0")]
+#[tokio::test]
+async fn a_shorter_wait_than_our_own_is_not_believed(#[case] wait: &str) {
+    let headers = format!("Retry-After: {wait}\r\n");
+    let step = answer("429 Too Many Requests", &headers, "");
+    let server = ScriptedServer::start(vec![step; 200]).await;
+    let retry = Retry {
+        initial_delay: Duration::from_hours(1),
+        max_delay: Duration::from_hours(1),
+        max_elapsed: Duration::from_secs(10),
+    };
+    let key = ApiKey::new(KEY).unwrap();
+    let mut source = HttpSource::new(&api(&server), &retry, &key).unwrap();
+    let error = fetch(&mut source, None).await.0.unwrap_err();
+    // The delay is random; few of an hour's are under ten seconds.
+    assert!(error.retries <= 5, "{}", error.retries);
+}
+
 #[tokio::test]
 async fn a_wait_over_max_elapsed_ends_at_once() {
     let headers = "Retry-After: 3600\r\n";

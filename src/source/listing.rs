@@ -11,7 +11,7 @@ use url::Url;
 use super::classify::Outcome;
 use super::client::{SetupError, client, endpoint, page_url, place};
 use super::headers::{self, Asked};
-use super::message::{QUOTED_CHARS_MAX, Redactor, cause, causes};
+use super::message::{CERTIFICATE_REFUSED, QUOTED_CHARS_MAX, Redactor, cause, causes};
 use crate::config::{Api, ApiKey, Parameters};
 use crate::decode;
 use crate::model::{Cursor, Page, PageSize, Timestamp};
@@ -33,6 +33,8 @@ const TARGET_CHARS_MAX: usize = 120;
 /// The listing of one source.
 pub(super) struct Listing {
     client: Client,
+    api: Api,
+    key: ApiKey,
     endpoint: Url,
     parameters: Parameters,
     filter: Option<String>,
@@ -74,6 +76,8 @@ impl Listing {
     pub(super) fn new(api: &Api, key: &ApiKey) -> Result<Self, SetupError> {
         Ok(Self {
             client: client(api, key)?,
+            api: api.clone(),
+            key: key.clone(),
             endpoint: endpoint(&api.base_url)?,
             parameters: api.parameters.clone(),
             filter: api.filter.clone(),
@@ -82,6 +86,15 @@ impl Listing {
             response_bytes_max: api.max_response_bytes,
             redactor: Redactor::new(key),
         })
+    }
+
+    /// Makes the next request on a connection of its own, to wherever the host's name leads by then. Over HTTP/2 a request that was
+    /// given up leaves its connection open, and a server, or something before it, can be deaf on that one only.
+    pub(super) fn reconnect(&mut self) {
+        // While the machine's certificates are being replaced there is no new client: the old one is as good.
+        if let Ok(client) = client(&self.api, &self.key) {
+            self.client = client;
+        }
     }
 
     /// What is asked for, for a message: the URL without its query, the limit, the beginning of the cursor.
@@ -252,28 +265,43 @@ impl Listing {
         let in_body = error.is_decode() || error.is_body();
         let (outcome, context) = match is_malformed(error) {
             _ if error.is_timeout() => (Outcome::AnswerTimeout, ""),
-            true if in_body => (Outcome::Malformed, "the answer can't be decompressed: "),
+            true if is_compressed(error) => {
+                (Outcome::Malformed, "the answer can't be decompressed: ")
+            }
             true => (Outcome::Malformed, "the answer is no HTTP: "),
             false if in_body => (Outcome::Transport, "the answer broke off: "),
             false => (Outcome::Transport, ""),
         };
-        let what = format!("{context}{}", cause(error));
+        let said = cause(error);
+        let outcome = if said.starts_with(CERTIFICATE_REFUSED) {
+            Outcome::Untrusted
+        } else {
+            outcome
+        };
+        let what = format!("{context}{said}");
         Failure::new(outcome, self.redactor.quote(&what, QUOTED_CHARS_MAX))
     }
 }
 
 /// True if what came is no HTTP, or can't be decompressed; false if it only ended too early.
 fn is_malformed(error: &reqwest::Error) -> bool {
-    let mut from_http = causes(error).filter_map(|cause| cause.downcast_ref::<hyper::Error>());
-    if let Some(http) = from_http.next() {
-        return http.is_parse();
-    }
+    use io::ErrorKind::{InvalidData, InvalidInput, Other};
     let read = causes(error).filter_map(|cause| cause.downcast_ref::<io::Error>());
-    let is_corrupt = |error: &io::Error| {
-        use io::ErrorKind::{InvalidData, InvalidInput, Other};
-        matches!(error.kind(), InvalidData | InvalidInput | Other)
-    };
-    error.is_decode() && read.last().is_some_and(is_corrupt)
+    let read = read.last().map(io::Error::kind);
+    if let Some(http) = from_http(error) {
+        // The sizes of chunks are parsed where the body is read.
+        return http.is_parse() || matches!(read, Some(InvalidData | InvalidInput));
+    }
+    error.is_decode() && matches!(read, Some(InvalidData | InvalidInput | Other))
+}
+
+fn from_http(error: &reqwest::Error) -> Option<&hyper::Error> {
+    causes(error).find_map(|cause| cause.downcast_ref::<hyper::Error>())
+}
+
+/// True if what is wrong is not the HTTP, but what was in it.
+fn is_compressed(error: &reqwest::Error) -> bool {
+    error.is_decode() && from_http(error).is_none()
 }
 
 /// The beginning of the body of an error; what can't be had of it doesn't matter.

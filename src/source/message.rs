@@ -215,7 +215,49 @@ pub(super) fn cause(error: &(dyn Error + 'static)) -> String {
         None if words.contains("lookup address") => {
             format!("the host name can't be resolved: {words}")
         }
-        None => words.to_owned(),
+        None => in_our_words(words),
+    }
+}
+
+/// What the libraries for TLS and HTTP/2 say as if to each other, for a person: their words and ours, by how they begin.
+const WORDS: [(&str, &str); 10] = [
+    (
+        "tls handshake eof",
+        "TLS failed: the server closed the connection in the handshake",
+    ),
+    (
+        "received corrupt message of type InvalidContentType",
+        "TLS failed: what answers speaks no TLS",
+    ),
+    (
+        "received fatal alert: ",
+        "TLS failed: the server refuses it: ",
+    ),
+    ("received corrupt message", "TLS failed: a corrupt message"),
+    ("received unexpected ", "TLS failed: unexpected "),
+    ("peer ", "TLS failed: the server "),
+    (
+        "connection error received: not a result of an error",
+        "the server closed the HTTP/2 connection",
+    ),
+    (
+        "connection error received: ",
+        "the server closed the HTTP/2 connection: ",
+    ),
+    (
+        "stream error received: ",
+        "the server gave the request up: ",
+    ),
+    ("connection error detected: ", "the server breaks HTTP/2: "),
+];
+
+fn in_our_words(words: &str) -> String {
+    let known = WORDS
+        .iter()
+        .find_map(|(theirs, ours)| Some((ours, words.strip_prefix(theirs)?)));
+    match known {
+        Some((ours, rest)) => format!("{ours}{rest}"),
+        None => words.replace("stream error detected: ", "the server breaks HTTP/2: "),
     }
 }
 
@@ -343,6 +385,27 @@ mod tests {
             cause(&tls),
             "the server's certificate is refused: UnknownIssuer"
         );
+        for (theirs, ours) in [
+            (
+                "received fatal alert: ProtocolVersion",
+                "TLS failed: the server refuses it: ProtocolVersion",
+            ),
+            (
+                "connection error received: not a result of an error",
+                "the server closed the HTTP/2 connection",
+            ),
+            (
+                "stream error received: refused stream before processing any application logic",
+                "the server gave the request up: refused stream before processing any application logic",
+            ),
+            (
+                "stream error detected: frame with invalid size",
+                "the server breaks HTTP/2: frame with invalid size",
+            ),
+            ("something else", "something else"),
+        ] {
+            assert_eq!(cause(&io::Error::other(theirs)), ours);
+        }
         let dns = io::Error::other("failed to lookup address information: no such name");
         assert!(cause(&dns).starts_with("the host name can't be resolved: "));
     }

@@ -10,6 +10,8 @@ use crate::model::PageSize;
 
 /// A body that is no page may be a proxy's glitch; one that comes this often is not.
 pub(super) const MALFORMED_ANSWERS_MAX: u32 = 3;
+/// A certificate may be replaced at this very moment; one that is refused this often is wrong.
+const UNTRUSTED_MAX: u32 = 3;
 
 /// What is known of the tries of one page.
 #[derive(Debug)]
@@ -25,6 +27,7 @@ pub(super) struct Trial {
     /// How it ended; `None` if none did.
     pub(super) ending: Option<Ending>,
     malformed_answers: u32,
+    untrusted: u32,
     /// 5xx in a row.
     server_errors: u32,
     backoff: Backoff,
@@ -51,6 +54,7 @@ impl Trial {
             failure: String::new(),
             ending: None,
             malformed_answers: 0,
+            untrusted: 0,
             server_errors: 0,
             backoff: Backoff::new(retry),
         }
@@ -94,6 +98,13 @@ impl Trial {
                 }
                 false
             }
+            Class::Untrusted => {
+                self.untrusted += 1;
+                if self.untrusted >= UNTRUSTED_MAX {
+                    return Verdict::Final(FailureKind::Unavailable, UNTRUSTED);
+                }
+                false
+            }
             Class::Throttled | Class::Transient(Shrink::No) => false,
             Class::Transient(Shrink::Now) => can_shrink,
             Class::Transient(Shrink::IfRepeated) => can_shrink && self.server_errors >= 2,
@@ -112,6 +123,8 @@ pub(super) const REDIRECT: &str =
     "redirects aren't followed, the API key stays here; check api.base_url";
 const MALFORMED: &str =
     "that is no page of customers, three times over; check api.base_url and any proxy in between";
+
+pub(super) const UNTRUSTED: &str = "check api.base_url and this machine's clock; for a certificate authority of your own, name its bundle in SSL_CERT_FILE";
 
 /// What may help against a refusal for good.
 pub(super) fn permanent(outcome: Outcome) -> &'static str {
@@ -196,6 +209,53 @@ mod tests {
         }
     }
 
+    /// When the requests for one page are made, in seconds, if each fails at once in the same way, until it is given up.
+    fn requests_for(outcome: Outcome, limit: u64, random: impl Fn() -> f64) -> Vec<f64> {
+        let mut trial = Trial::new(&RETRY, PageSize::MAX);
+        let (mut limit, mut elapsed) = (PageSize::new(limit).unwrap(), Duration::ZERO);
+        let mut made = vec![0.0];
+        while let Verdict::Retry { shrink } =
+            trial.judge(outcome, true, limit > PageSize::MIN, random())
+        {
+            if shrink {
+                limit = limit.halved();
+            }
+            elapsed += trial.delay;
+            if elapsed > RETRY.max_elapsed {
+                break;
+            }
+            made.push(elapsed.as_secs_f64());
+        }
+        made
+    }
+
+    #[test]
+    fn no_failure_makes_a_storm() {
+        let outcomes = [
+            Outcome::Transport,
+            Outcome::ConnectTimeout,
+            Outcome::AnswerTimeout,
+            Outcome::OverCap,
+            Outcome::Malformed,
+            Outcome::Untrusted,
+        ];
+        let outcomes = outcomes.into_iter().chain((200..600).map(status));
+        let mut random = fastrand::Rng::with_seed(7);
+        for outcome in outcomes {
+            for _ in 0..20 {
+                let shares: Vec<f64> = (0..200).map(|_| random.f64()).collect();
+                let next = std::cell::Cell::new(0);
+                let made = requests_for(outcome, 1000, || {
+                    next.set(next.get() + 1);
+                    shares[next.get() % shares.len()]
+                });
+                let in_first_minute = made.iter().filter(|at| **at < 60.0).count();
+                assert!(in_first_minute <= 20, "{outcome:?} {made:?}");
+                assert!(made.len() <= 70, "{outcome:?} {made:?}");
+            }
+        }
+    }
+
     #[test]
     fn the_third_malformed_answer_is_final_whatever_came_between() {
         let mut trial = Trial::new(&RETRY, PageSize::MAX);
@@ -205,6 +265,17 @@ mod tests {
         }
         let verdict = trial.judge(Outcome::Malformed, false, true, 0.5);
         assert_eq!(verdict, Verdict::Final(FailureKind::Protocol, MALFORMED));
+    }
+
+    #[test]
+    fn the_third_refused_certificate_is_final() {
+        let mut trial = Trial::new(&RETRY, PageSize::MAX);
+        for outcome in [Outcome::Untrusted, Outcome::Transport, Outcome::Untrusted] {
+            let verdict = trial.judge(outcome, false, true, 0.5);
+            assert_eq!(verdict, Verdict::Retry { shrink: false });
+        }
+        let verdict = trial.judge(Outcome::Untrusted, false, true, 0.5);
+        assert_eq!(verdict, Verdict::Final(FailureKind::Unavailable, UNTRUSTED));
     }
 
     #[test]

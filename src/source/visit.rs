@@ -10,7 +10,6 @@ use super::SetupError;
 use super::classify::{Class, Outcome, classify};
 use super::headers;
 use super::listing::{Failure, Listing};
-use super::message::CERTIFICATE_REFUSED;
 use super::trial;
 use crate::config::{Api, ApiKey};
 use crate::model::PageSize;
@@ -131,14 +130,11 @@ fn refusal(failure: Failure) -> Refusal {
         ),
         Class::TooLarge => (Trouble::Status, trial::TOO_LARGE),
         Class::Permanent | Class::CursorRejected => (Trouble::Status, trial::permanent(outcome)),
+        Class::Untrusted => (Trouble::Certificate, trial::UNTRUSTED),
         Class::Transient(_) => match outcome {
             Outcome::Status { .. } => (
                 Trouble::Status,
                 "it may pass: check again in a while; if it doesn't, ask the API's operator",
-            ),
-            Outcome::Transport if what.starts_with(CERTIFICATE_REFUSED) => (
-                Trouble::Certificate,
-                "check api.base_url and this machine's clock; for a certificate authority of your own, name its bundle in SSL_CERT_FILE",
             ),
             _ => (
                 Trouble::NoAnswer,
@@ -174,11 +170,7 @@ mod tests {
             (Outcome::ConnectTimeout, "", Trouble::NoAnswer),
             (Outcome::AnswerTimeout, "", Trouble::NoAnswer),
             (Outcome::Transport, "connection refused", Trouble::NoAnswer),
-            (
-                Outcome::Transport,
-                "the server's certificate is refused: Expired",
-                Trouble::Certificate,
-            ),
+            (Outcome::Untrusted, "", Trouble::Certificate),
         ] {
             let failure = Failure {
                 outcome,

@@ -53,6 +53,35 @@ async fn a_night_outage_costs_few_requests() {
     assert_eq!(life.begins().last().unwrap(), "11 07:15:00");
 }
 
+/// Whatever lasts, a schedule of every second makes no more of it.
+#[rstest::rstest]
+#[case::down(Some(Fault::Down), 60)]
+#[case::a_circle(Some(Fault::Circle), 60)]
+#[case::busy(Some(Fault::Busy), 1)]
+#[case::a_refused_key(None, 30)]
+#[tokio::test(start_paused = true)]
+async fn a_pass_every_second_makes_no_storm(
+    #[case] fault: Option<Fault>,
+    #[case] requests_max: usize,
+) {
+    let mut life = Life::utc("03-10T12:00:00", "* * * * * *");
+    if let Some(fault) = fault {
+        life.fault("03-10T12:05:00", "03-10T14:05:00", fault);
+    }
+    life.start().await;
+    life.until("03-10T12:05:00").await;
+    if fault.is_none() {
+        life.stage.server(|server| server.key = "second".to_owned());
+    }
+    life.until("03-10T14:00:00").await;
+    life.judge();
+    // Until it gives up, a pass tries hard; then there are minutes between two attempts.
+    let first = life.requests_between("03-10T12:05:01", "03-10T12:20:00");
+    assert!(first <= 100, "{first}");
+    let later = life.requests_between("03-10T13:00:00", "03-10T14:00:00");
+    assert!(later <= requests_max, "{later}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn certificates_that_are_missing_for_a_while_do_not_end_the_daemon() {
     let mut life = Life::utc("03-10T12:05:00", "0 * * * *");
