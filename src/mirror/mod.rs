@@ -34,6 +34,7 @@ mod sweep;
 mod tables;
 mod traces;
 mod upgrade;
+mod wal;
 mod work;
 
 use std::fs::File;
@@ -78,6 +79,8 @@ pub struct Mirror {
     seed: u64,
     /// The row id that the next record is expected to have, if the listing's order is as before.
     expected_row: i64,
+    /// Size of the -wal file when waiting for its readers was last in vain; 0 if it was not.
+    log_bytes_tried: u64,
     work: Work,
     /// `None` beside a process that has it.
     lock: Option<lock::Lock>,
@@ -155,6 +158,7 @@ impl Mirror {
             path: path.to_owned(),
             seed: 0,
             expected_row: 1,
+            log_bytes_tried: 0,
             work,
             lock,
         };

@@ -44,3 +44,4 @@ mod support;
 mod sweep;
 mod tools;
 mod watchdog;
+mod wrong_clock;
