@@ -2,8 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-
-use chrono::Utc;
+use std::time::SystemTime;
 
 use crate::model::Timestamp;
 
@@ -14,7 +13,8 @@ pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
 impl Clock {
     /// The system's clock.
     pub fn system() -> Self {
-        Self(Arc::new(Utc::now))
+        // Not `Utc::now`, which panics before 1970.
+        Self(Arc::new(|| SystemTime::now().into()))
     }
 
     /// A clock of the caller's own.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
+
 use crate::config::Deletions;
 
 /// What is on record of a walk when its last page has been committed.
@@ -183,6 +185,42 @@ pub fn sweep(found: Absences, limits: &Deletions) -> Sweep {
 /// Whether a checkpoint of this age is worth a request, given the age at which the server is known to have rejected a cursor.
 pub fn worth_trying(age: Duration, rejected_at_age: Option<Duration>) -> bool {
     rejected_at_age.is_none_or(|limit| age < limit)
+}
+
+/// Our clock and the server's may differ by so much: a time zone that was mistaken for another is within it.
+const CLOCK_DIFFERENCE_MAX: TimeDelta = TimeDelta::days(1);
+
+/// What the server's clock says of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClockStanding {
+    /// They agree.
+    Agrees,
+    /// The server doesn't tell the time, or was not asked.
+    Unknown,
+    /// They differ by so much that one of them is wrong.
+    Differs(TimeDelta),
+}
+
+/// Judges the wall clock by how far it is ahead of the server's.
+pub fn clock_standing(ahead: Option<TimeDelta>) -> ClockStanding {
+    match ahead {
+        None => ClockStanding::Unknown,
+        Some(ahead) if ahead.abs() <= CLOCK_DIFFERENCE_MAX => ClockStanding::Agrees,
+        Some(ahead) => ClockStanding::Differs(ahead),
+    }
+}
+
+impl ClockStanding {
+    /// Whether anything may be erased for its age. There is no way back from that, so a clock that another one contradicts is not
+    /// enough; where there is no other, it is.
+    pub fn lets_erase(self) -> bool {
+        !matches!(self, Self::Differs(_))
+    }
+
+    /// Whether what is dated in the future was dated by a clock that was wrong: the one of today has a witness.
+    pub fn lets_redate(self) -> bool {
+        self == Self::Agrees
+    }
 }
 
 #[cfg(test)]
@@ -378,6 +416,24 @@ mod tests {
                 proptest::prop_assert!(confirmed <= 20 || confirmed * 10 <= live);
                 proptest::prop_assert!(unreadable == 0 && (saw_any || live == 0));
             }
+        }
+    }
+
+    #[test]
+    fn a_clock_that_the_server_contradicts_erases_nothing() {
+        for (ahead, lets_erase, lets_redate) in [
+            (None, true, false),
+            (Some(TimeDelta::zero()), true, true),
+            (Some(TimeDelta::days(1)), true, true),
+            (Some(TimeDelta::days(-1)), true, true),
+            (Some(TimeDelta::seconds(86_401)), false, false),
+            (Some(TimeDelta::seconds(-86_401)), false, false),
+            (Some(TimeDelta::MAX), false, false),
+            (Some(TimeDelta::MIN), false, false),
+        ] {
+            let standing = clock_standing(ahead);
+            let found = (standing.lets_erase(), standing.lets_redate());
+            assert_eq!(found, (lets_erase, lets_redate), "{ahead:?}");
         }
     }
 }

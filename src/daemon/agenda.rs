@@ -128,7 +128,10 @@ impl Agenda {
             last_failure: None,
             trouble: None,
         };
-        let was_due = past.holdings.complete_as_of.is_none_or(|at| {
+        // One that began in what is now the future says nothing of how long ago that was: the clock was wrong then, or is now.
+        let known = past.holdings.complete_as_of;
+        let known = known.filter(|at| *at - now <= CLOCK_STEP_MIN);
+        let was_due = known.is_none_or(|at| {
             let next = agenda.timing.when.next_after(at);
             next.is_some_and(|due| due <= now)
         });

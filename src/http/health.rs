@@ -32,7 +32,8 @@ impl Readiness {
 }
 
 /// Judges a mirror that is complete as of a time. It is ready while fewer than so many due times have gone by since: counted by the
-/// schedule, so that one that rests at the weekend is ready on Monday morning.
+/// schedule, so that one that rests at the weekend is ready on Monday morning. A time that is as far in the future says nothing of its
+/// age: a clock was wrong, and it would be ready for years.
 pub(crate) fn readiness(
     complete_as_of: Option<Timestamp>,
     timing: &Timing,
@@ -44,18 +45,20 @@ pub(crate) fn readiness(
             reason: "no pass has been completed yet".to_owned(),
         };
     };
-    let mut due = begun;
-    for _ in 0..periods {
-        match timing.when.next_after(due) {
-            Some(next) => due = next,
-            None => return Readiness::Ready { stale_at: None },
-        }
+    let Some(end) = stale_at(begun, timing, periods) else {
+        return Readiness::Ready { stale_at: None };
+    };
+    if begun > now && stale_at(now, timing, periods).is_some_and(|latest| latest <= begun) {
+        return Readiness::NotReady {
+            reason: format!(
+                "the last complete pass began at {}, by a clock that was wrong, or is now: nobody knows its age",
+                moment(&format_timestamp(begun))
+            ),
+        };
     }
-    let jitter = TimeDelta::from_std(timing.jitter).unwrap_or_default();
-    let stale_at = due.checked_add_signed(jitter).unwrap_or(due);
-    if now < stale_at {
+    if now < end {
         return Readiness::Ready {
-            stale_at: Some(stale_at),
+            stale_at: Some(end),
         };
     }
     let begun = format_timestamp(begun);
@@ -70,6 +73,16 @@ pub(crate) fn readiness(
             ago(&begun, now)
         ),
     }
+}
+
+/// When what is of `begun` is too old; `None` if the schedule ends before.
+fn stale_at(begun: Timestamp, timing: &Timing, periods: u32) -> Option<Timestamp> {
+    let mut due = begun;
+    for _ in 0..periods {
+        due = timing.when.next_after(due)?;
+    }
+    let jitter = TimeDelta::from_std(timing.jitter).unwrap_or_default();
+    Some(due.checked_add_signed(jitter).unwrap_or(due))
 }
 
 /// The body of `/readyz`.
@@ -206,6 +219,21 @@ mod tests {
                 reason.starts_with("the last complete pass began at 2026-01-3"),
                 "{reason}"
             );
+        }
+    }
+
+    #[test]
+    fn a_pass_of_the_future_makes_nobody_ready_for_years() {
+        let (timing, now) = (timing("*/15 * * * *", 0), at("2026-01-31T09:10"));
+        for (begun, is_ready) in [
+            ("2026-01-31T09:10", true),
+            ("2026-01-31T09:44", true),
+            ("2026-01-31T09:45", false),
+            ("2026-02-01T09:10", false),
+            ("2099-01-31T09:10", false),
+        ] {
+            let found = readiness(Some(at(begun)), &timing, 3, now);
+            assert_eq!(found.is_ready(), is_ready, "{begun}: {found:?}");
         }
     }
 

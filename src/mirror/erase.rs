@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use rusqlite::{Connection, OptionalExtension};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -116,6 +117,23 @@ impl Mirror {
             erase(tx, &mut erased)?;
             clean_up::make_due(tx, due, &fingerprints)?;
             Ok(Forgotten::Erased(erased))
+        })
+    }
+
+    /// What a clock has dated that was ahead counts from `now` on: it would not grow old for years. By a day it is no matter.
+    pub fn redate_future(&mut self, now: Timestamp) -> Result<()> {
+        let Some(tomorrow) = now.checked_add_signed(TimeDelta::days(1)) else {
+            return Ok(());
+        };
+        let (now, tomorrow) = (format_timestamp(now), format_timestamp(tomorrow));
+        self.write(|tx| {
+            for sql in [
+                "UPDATE customers SET deleted_at = ?1 WHERE deleted_at > ?2",
+                "UPDATE quarantine SET at = ?1 WHERE at > ?2",
+            ] {
+                tx.prepare_cached(sql)?.execute([&now, &tomorrow])?;
+            }
+            Ok(())
         })
     }
 

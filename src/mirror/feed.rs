@@ -160,27 +160,29 @@ pub(super) fn note_missing(
     Ok(())
 }
 
-/// Deletes changes made before `cutoff`. Reads no more of the feed than it deletes: the oldest come first.
-pub(super) fn prune(connection: &Connection, cutoff: &str) -> rusqlite::Result<()> {
+/// Deletes changes made before `cutoff`. Reads no more of the feed than it deletes: the oldest come first. Only what a clock that was
+/// ahead has dated after `now` is read over; it is older than what follows it.
+pub(super) fn prune(connection: &Connection, cutoff: &str, now: &str) -> rusqlite::Result<()> {
     let first_kept: i64 = connection.query_row(
         "SELECT ifnull(
-           (SELECT seq FROM customer_changes WHERE changed_at >= ?1 ORDER BY seq LIMIT 1),
+           (SELECT seq FROM customer_changes WHERE changed_at BETWEEN ?1 AND ?2 ORDER BY seq LIMIT 1),
            (SELECT ifnull(max(seq), 0) + 1 FROM customer_changes))",
-        [cutoff],
+        [cutoff, now],
         |row| row.get(0),
     )?;
-    let pruned: (Option<i64>, Option<String>, Option<bool>) = connection.query_row(
-        "SELECT max(seq), max(changed_at), max(before IS NOT NULL) FROM customer_changes WHERE seq < ?1",
-        [first_kept],
-        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+    let pruned: (Option<i64>, Option<String>) = connection.query_row(
+        "SELECT max(seq), max(changed_at) FROM customer_changes WHERE seq < ?1 AND changed_at < ?2",
+        (first_kept, cutoff),
+        |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
-    let (Some(through), Some(at), Some(has_old_values)) = pruned else {
+    let (Some(through), Some(at)) = pruned else {
         return Ok(());
     };
-    if has_old_values {
+    let has_old_values = "SELECT 1 FROM customer_changes WHERE seq <= ?1 AND before IS NOT NULL";
+    if connection.prepare(has_old_values)?.exists([through])? {
         search::make_due(connection)?;
     }
-    connection.execute("DELETE FROM customer_changes WHERE seq < ?1", [first_kept])?;
+    connection.execute("DELETE FROM customer_changes WHERE seq <= ?1", [through])?;
     set_meta(connection, PRUNED_BEFORE, &at)?;
     note_missing(connection, through, &at)
 }

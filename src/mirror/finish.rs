@@ -93,7 +93,11 @@ fn supersede_held(tx: &Connection) -> rusqlite::Result<()> {
         .map(drop)
 }
 
-/// Deletes changes older than `keep`, and quarantined records that no walk has met for as long.
+/// Passes that stay whatever their age: ten days of a pass every quarter of an hour.
+const PASSES_KEPT_MIN: i64 = 1000;
+
+/// Deletes changes older than `keep`, quarantined records that no walk has met for as long, and passes that are as old, but the last
+/// ones.
 fn forget_old(tx: &Connection, keep: Duration, now: Timestamp) -> rusqlite::Result<()> {
     let Some(cutoff) = chrono::TimeDelta::from_std(keep)
         .ok()
@@ -102,7 +106,60 @@ fn forget_old(tx: &Connection, keep: Duration, now: Timestamp) -> rusqlite::Resu
         return Ok(());
     };
     let cutoff = format_timestamp(cutoff);
-    feed::prune(tx, &cutoff)?;
-    tx.execute("DELETE FROM quarantine WHERE at < ?1", [&cutoff])
-        .map(drop)
+    feed::prune(tx, &cutoff, &format_timestamp(now))?;
+    tx.execute("DELETE FROM quarantine WHERE at < ?1", [&cutoff])?;
+    // The pass that has just completed is among those that stay.
+    tx.execute(
+        "DELETE FROM passes WHERE finished_at < ?1 AND pass_id <= (SELECT max(pass_id) FROM passes) - ?2",
+        (&cutoff, PASSES_KEPT_MIN),
+    )
+    .map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{Fixture, at};
+
+    #[test]
+    fn passes_go_with_the_changes_but_the_last_ones() {
+        let mut fixture = Fixture::empty();
+        let complete = |fixture: &mut Fixture, days: i64| {
+            let pass_id = fixture.pages(days * 1440, &[&[]], None);
+            let proof = plan::prove_complete(&fixture.mirror.walk_evidence(pass_id).unwrap());
+            let deletions = Deletions {
+                confirm_passes: 1,
+                max_percent: 10.0,
+                always_allow: 1,
+                purge_after: None,
+            };
+            let keep = Duration::from_secs(86_400);
+            let changes = Changes { keep: Some(keep) };
+            let now = at(days * 1440);
+            let proof = proof.unwrap();
+            let finished = fixture
+                .mirror
+                .finish_pass(pass_id, &proof, &deletions, &changes, now);
+            finished.unwrap();
+            pass_id
+        };
+        let passes = |fixture: &Fixture| -> (i64, i64) {
+            let sql = "SELECT min(pass_id), count(*) FROM passes";
+            let found = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+            fixture
+                .mirror
+                .read(|db| db.query_row(sql, [], found))
+                .unwrap()
+        };
+        for _ in 0..PASSES_KEPT_MIN + 5 {
+            complete(&mut fixture, 0);
+        }
+        // None of them is old.
+        assert_eq!(passes(&fixture), (1, PASSES_KEPT_MIN + 5));
+        let last = complete(&mut fixture, 2);
+        assert_eq!(
+            passes(&fixture),
+            (last - PASSES_KEPT_MIN + 1, PASSES_KEPT_MIN)
+        );
+    }
 }

@@ -38,6 +38,7 @@ mod sweep;
 mod tables;
 mod traces;
 mod upgrade;
+mod wal;
 mod work;
 
 use std::fs::File;
@@ -89,6 +90,8 @@ pub struct Mirror {
     seed: u64,
     /// The row id that the next record is expected to have, if the listing's order is as before.
     expected_row: i64,
+    /// Size of the -wal file when waiting for its readers was last in vain; 0 if it was not.
+    log_bytes_tried: u64,
     work: Work,
     /// The files that were opened.
     held: Held,
@@ -170,6 +173,7 @@ impl Mirror {
             path: path.to_owned(),
             seed: 0,
             expected_row: 1,
+            log_bytes_tried: 0,
             work,
             held: Held::of(path),
             log_bytes_max: LOG_BYTES_MAX,

@@ -7,6 +7,7 @@
 mod begin;
 mod desk;
 mod preview;
+mod retention;
 mod walk;
 
 use std::collections::BTreeSet;
@@ -24,9 +25,9 @@ use walk::{Walk, Walker};
 use crate::clock::Clock;
 use crate::config::{Changes, Deletions};
 use crate::meters::PassEnd;
-use crate::mirror::{CleanUp, Mirror, MirrorError};
+use crate::mirror::{Mirror, MirrorError};
 use crate::model::{PassReport, PassState};
-use crate::plan;
+use crate::plan::{self, ClockStanding};
 use crate::source::{FailureKind, PageSource, SourceError};
 use crate::status::{Phase, Publisher};
 
@@ -218,7 +219,10 @@ async fn walk_once<S: PageSource>(
             None => walker.walk(checkpoint).await?,
         };
         let end = match walk {
-            Walk::Ended => finish(desk, pass_id, rules, stop.clone()).await?,
+            Walk::Ended => {
+                let clock = plan::clock_standing(walker.source.clock_ahead());
+                finish(desk, pass_id, rules, clock, stop.clone()).await?
+            }
             Walk::Stopped => {
                 desk.with(move |mirror| mirror.interrupt_pass(pass_id, "interrupted", 0))
                     .await?;
@@ -301,6 +305,7 @@ async fn finish(
     desk: &Desk<'_>,
     pass_id: i64,
     rules: &Rules,
+    clock: ClockStanding,
     stop: watch::Receiver<bool>,
 ) -> Result<End, PassError> {
     desk.publisher
@@ -315,7 +320,11 @@ async fn finish(
             return Ok(End::Unproven(reason));
         }
     };
-    let (deletions, changes, now) = (rules.deletions.clone(), rules.changes.clone(), desk.now());
+    let (deletions, changes, now) = (
+        rules.deletions.clone(),
+        retention::changes(rules, clock),
+        desk.now(),
+    );
     let held = desk
         .with_unless_stopped(stop.clone(), move |mirror| {
             mirror.finish_pass(pass_id, &proof, &deletions, &changes, now)
@@ -325,55 +334,6 @@ async fn finish(
         // The walk stays on record: the next run judges it.
         return Ok(End::Interrupted);
     };
-    purge(desk, rules.deletions.purge_after, stop).await?;
+    retention::purge(desk, rules, clock, stop).await?;
     Ok(End::Complete { held })
-}
-
-/// Erases tombstones that are old enough, and what is left of them in the file. What can't be done is left to the next pass:
-/// this one is complete.
-async fn purge(
-    desk: &Desk<'_>,
-    purge_after: Option<Duration>,
-    stop: watch::Receiver<bool>,
-) -> Result<(), PassError> {
-    let now = desk.now();
-    let done = desk
-        .with_unless_stopped(stop, move |mirror| {
-            let purged = match purge_after {
-                Some(purge_after) => mirror.purge(purge_after, now)?,
-                None => 0,
-            };
-            mirror.compact_search_when_due(now)?;
-            Ok((purged, mirror.clean_up(Duration::ZERO)?))
-        })
-        .await;
-    let cleaned = match done {
-        Ok(None) => return Ok(()),
-        Ok(Some((purged, cleaned))) => {
-            if purged > 0 {
-                info!(
-                    customers = purged,
-                    "erased for good: deleted longer ago than deletions.purge_after"
-                );
-            }
-            cleaned
-        }
-        Err(PassError::Mirror(error)) => {
-            warn!(%error, "deleted customers could not be erased wholly; the next pass tries again");
-            return Ok(());
-        }
-        Err(died @ PassError::Died(_)) => return Err(died),
-    };
-    match cleaned {
-        CleanUp::NotDue => {}
-        CleanUp::Done(copies) => {
-            for copy in copies {
-                info!(copy = %copy.display(), "removed what an upgrade kept of the mirror: it held erased customers");
-            }
-        }
-        CleanUp::InUse => info!(
-            "another program reads the mirror as it was: bytes of erased customers stay in its files until the end of the next pass"
-        ),
-    }
-    Ok(())
 }

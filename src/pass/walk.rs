@@ -190,6 +190,7 @@ impl<S: PageSource> Walker<'_, S> {
         } = fetched;
         let now = self.desk.now();
         let meters = self.desk.publisher.meters().clone();
+        let stop = self.stop.clone();
         self.desk.mirror.start(move |mirror| {
             let began = std::time::Instant::now();
             let cost = Cost { bytes, retries };
@@ -197,6 +198,7 @@ impl<S: PageSource> Walker<'_, S> {
             if let CommitOutcome::Committed(commit) = &outcome {
                 meters.committed(commit, bytes, began.elapsed());
             }
+            mirror.bound_log(|| *stop.borrow())?;
             Ok(outcome)
         })
     }

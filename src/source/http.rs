@@ -31,6 +31,11 @@ pub struct HttpSource {
     interval: Option<Duration>,
     last_request: Option<Instant>,
     hold: Option<Hold>,
+    /// The wall clock: for what the server says in dates, and for what people read. What is waited for is counted otherwise, as it may
+    /// be set meanwhile.
+    pub(super) clock: fn() -> Timestamp,
+    /// How far the wall clock was ahead of the server's when that last answered with a page.
+    clock_ahead: Option<TimeDelta>,
     /// Until the server has answered: ask once, for one customer.
     is_probing: bool,
 }
@@ -38,7 +43,7 @@ pub struct HttpSource {
 /// A wait that the server asked for.
 #[derive(Debug, Clone)]
 struct Hold {
-    until: Timestamp,
+    until: Instant,
     reason: String,
 }
 
@@ -65,6 +70,8 @@ impl HttpSource {
             interval: interval(api.max_requests_per_second),
             last_request: None,
             hold: None,
+            clock: Utc::now,
+            clock_ahead: None,
             is_probing: false,
         })
     }
@@ -138,12 +145,11 @@ impl HttpSource {
     }
 
     fn turn(&self, own: Duration) -> Turn {
+        let now = Instant::now();
         let held = self
             .hold
             .as_ref()
-            .and_then(|hold| (hold.until - Utc::now()).to_std().ok())
-            // Nobody asked for more: the clock was wrong when it was stored, or is now.
-            .filter(|held| *held <= WAIT_MAX + Duration::from_secs(1));
+            .map(|hold| hold.until.saturating_duration_since(now));
         let paced = self.interval.zip(self.last_request);
         Turn {
             held: held.unwrap_or_default(),
@@ -175,7 +181,7 @@ impl HttpSource {
             ),
         };
         let wait = Wait {
-            until: later(Utc::now(), delay),
+            until: later((self.clock)(), delay),
             reason: words,
             asked_by_server: hold.is_some(),
             retry: trial.requests,
@@ -245,6 +251,7 @@ impl HttpSource {
         } else {
             self.sizes.good_page();
         }
+        self.clock_ahead = answer.clock_ahead;
         if let Some(asked) = answer.asked {
             let reason = format!("the rate limit is used up, {}", asked.words);
             self.hold_for(&asked, reason);
@@ -257,10 +264,11 @@ impl HttpSource {
     }
 
     fn hold_for(&mut self, asked: &Asked, reason: String) {
-        self.hold(later(Utc::now(), asked.delay), reason);
+        self.hold(asked.delay, reason);
     }
 
-    fn hold(&mut self, until: Timestamp, reason: String) {
+    fn hold(&mut self, delay: Duration, reason: String) {
+        let until = Instant::now() + delay;
         if self.hold.as_ref().is_none_or(|hold| hold.until < until) {
             self.hold = Some(Hold { until, reason });
         }
@@ -276,6 +284,7 @@ impl HttpSource {
     ) -> SourceError {
         let is_asked_by_server = !turn.held.is_zero() && turn.held >= turn.own;
         let hold = self.hold.as_ref().filter(|_| is_asked_by_server);
+        let wait_until = hold.map(|_| later((self.clock)(), turn.held));
         let bound = humantime::format_duration(self.retry.max_elapsed);
         let most = if self.is_probing {
             "longer than a single try after a failed pass may take".to_owned()
@@ -283,11 +292,11 @@ impl HttpSource {
             format!("over retry.max_elapsed ({bound})")
         };
         let request = self.listing.request_line(cursor, trial.limit);
-        let message = match hold {
-            Some(hold) => format!(
+        let message = match hold.zip(wait_until) {
+            Some((hold, until)) => format!(
                 "{request}: {}; the server asks to wait until {}, which is {most}",
                 hold.reason,
-                format_timestamp(hold.until),
+                format_timestamp(until),
             ),
             None if self.is_probing => {
                 format!(
@@ -305,7 +314,6 @@ impl HttpSource {
                 },
             ),
         };
-        let wait_until = hold.map(|hold| hold.until);
         self.error(FailureKind::Unavailable, &message, trial, wait_until)
     }
 
@@ -338,7 +346,7 @@ impl PageSource for HttpSource {
             self.wait_for_turn(&mut trial, started, cursor, on_activity)
                 .await?;
             let began = Instant::now();
-            let result = self.listing.request(cursor, trial.limit, Utc::now).await;
+            let result = self.listing.request(cursor, trial.limit, self.clock).await;
             on_activity(Activity::Answered {
                 ending: result.as_ref().map_or_else(
                     |failure| ending(failure.outcome, cursor.is_some()),
@@ -354,7 +362,15 @@ impl PageSource for HttpSource {
     }
 
     fn hold_until(&mut self, at: Timestamp) {
-        self.hold(at, "the server asked for this wait before".to_owned());
+        let delay = (at - (self.clock)()).to_std().unwrap_or_default();
+        // Nobody asked for more: the clock was wrong when it was stored, or is now.
+        if delay <= WAIT_MAX + Duration::from_secs(1) {
+            self.hold(delay, "the server asked for this wait before".to_owned());
+        }
+    }
+
+    fn clock_ahead(&self) -> Option<TimeDelta> {
+        self.clock_ahead
     }
 }
 

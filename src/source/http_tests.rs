@@ -387,6 +387,46 @@ async fn a_hold_from_before_a_restart_is_obeyed() {
     assert_eq!(server.requests().len(), 0);
 }
 
+#[rstest]
+#[case::an_hour_back(-3600)]
+#[case::ten_years_back(-3650 * 86_400)]
+#[case::an_hour_ahead(3600)]
+#[tokio::test]
+async fn a_wait_is_as_long_as_the_server_said_though_the_clock_is_set(#[case] by_seconds: i64) {
+    thread_local!(static SET_BY: std::cell::Cell<i64> = const { std::cell::Cell::new(0) });
+    let clock = || Utc::now() + TimeDelta::seconds(SET_BY.get());
+    let body = r#"{"items":[],"pagination":{}}"#;
+    let headers = "X-RateLimit-Remaining: 0\r\nX-RateLimit-Reset: 30\r\n";
+    let server = ScriptedServer::start([answer("200 OK", headers, body)]).await;
+    let mut source = source_for(&api(&server));
+    source.clock = clock;
+    fetch(&mut source, None).await.0.unwrap();
+    SET_BY.set(by_seconds);
+    let wait = announced_wait(&mut source).await;
+    assert!(wait.asked_by_server, "{wait:?}");
+    let left = wait.until - clock();
+    assert!(
+        left > TimeDelta::seconds(20) && left < TimeDelta::seconds(40),
+        "{left}"
+    );
+}
+
+#[rstest]
+#[case::told("Date: Thu, 01 Jan 2026 00:00:00 GMT\r\n", true)]
+#[case::not_told("", false)]
+#[case::nonsense("Date: 31 February\r\n", false)]
+#[tokio::test]
+async fn the_servers_clock_is_a_witness_of_ours(#[case] headers: &str, #[case] is_known: bool) {
+    let body = r#"{"items":[],"pagination":{}}"#;
+    let server = ScriptedServer::start([answer("200 OK", headers, body)]).await;
+    let mut source = source_for(&api(&server));
+    source.clock = || "2026-01-03T00:00:00Z".parse().unwrap();
+    assert_eq!(source.clock_ahead(), None);
+    fetch(&mut source, None).await.0.unwrap();
+    let expected = is_known.then_some(TimeDelta::days(2));
+    assert_eq!(source.clock_ahead(), expected);
+}
+
 #[tokio::test]
 async fn a_hold_that_nobody_can_have_asked_for_is_ignored() {
     let server = ScriptedServer::start([page(1, None)]).await;

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use reqwest::header::{CONTENT_ENCODING, HeaderMap, LOCATION};
 use reqwest::{Client, Response, StatusCode};
 use tokio::time::timeout;
@@ -51,6 +52,8 @@ pub(super) struct Answer {
     pub(super) bytes: u64,
     /// The wait that the server asks for before the next request.
     pub(super) asked: Option<Asked>,
+    /// How far our clock is ahead of the server's, if that tells.
+    pub(super) clock_ahead: Option<TimeDelta>,
 }
 
 /// No page.
@@ -155,7 +158,9 @@ impl Listing {
         if response.status() != StatusCode::OK {
             return Err(self.refused(response, clock()).await);
         }
-        let asked = headers::rate_limit(response.headers(), false, clock());
+        let now = clock();
+        let asked = headers::rate_limit(response.headers(), false, now);
+        let clock_ahead = headers::date(response.headers()).map(|date| now - date);
         // What the client can decompress it has already taken off.
         let encoding = response.headers().get(CONTENT_ENCODING).cloned();
         let encoding = encoding.filter(|encoding| encoding != "identity");
@@ -185,7 +190,12 @@ impl Listing {
                 self.redactor.quote(&what, QUOTED_CHARS_MAX),
             )
         })?;
-        Ok(Answer { page, bytes, asked })
+        Ok(Answer {
+            page,
+            bytes,
+            asked,
+            clock_ahead,
+        })
     }
 
     /// Reads the body, counting its bytes decompressed: reqwest has no cap of its own.

@@ -25,6 +25,8 @@ pub use client::SetupError;
 pub use http::HttpSource;
 pub use visit::{Head, Listed, Refusal, Trouble, Visit, visit};
 
+use chrono::TimeDelta;
+
 use crate::model::{Cursor, Page, Timestamp};
 
 /// A listing that is walked page by page.
@@ -41,6 +43,11 @@ pub trait PageSource: Send {
 
     /// Makes the next request wait until `at`: what the server asked for before a restart.
     fn hold_until(&mut self, at: Timestamp);
+
+    /// How far the wall clock was ahead of the server's when that last answered, if it told the time: a second witness.
+    fn clock_ahead(&self) -> Option<TimeDelta> {
+        None
+    }
 }
 
 /// A page and what it cost.

@@ -48,3 +48,4 @@ mod support;
 mod sweep;
 mod tools;
 mod watchdog;
+mod wrong_clock;

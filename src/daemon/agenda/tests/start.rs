@@ -7,7 +7,8 @@ use super::*;
 #[case::fresh(fresh("12:01:00"), due("13:00:00"))]
 #[case::as_fresh_as_the_last_due_time(fresh("12:00:00"), due("13:00:00"))]
 #[case::stale(fresh("11:59:59"), next(NOW, Why::Started))]
-#[case::complete_by_a_clock_that_ran_ahead(fresh("2027-01-01T00:00:00Z"), due("13:00:00"))]
+#[case::complete_by_a_clock_that_ran_ahead(fresh("2027-01-01T00:00:00Z"), next(NOW, Why::Started))]
+#[case::complete_by_a_clock_that_was_set_by_a_little(fresh("12:06:00"), due("13:00:00"))]
 #[case::interrupted(interrupted(fresh("12:01:00"), 2, 5), next(NOW, Why::Started))]
 #[case::failed_a_moment_ago(
     attempted(&Past::default(), "12:04:00", "12:07:00", Some("503")),
