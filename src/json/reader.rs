@@ -7,16 +7,26 @@ use super::{Kind, Node, Text};
 /// Containers nested deeper than this are compared by their text. It bounds the stack; real records are under 10 deep.
 const DEPTH_MAX: usize = 64;
 
+/// A container that would make a record hold more values than this is compared by its text, too. It bounds memory, of which a value
+/// takes tens of times what its text does; real records have some hundred.
+pub(super) const VALUES_MAX: usize = 1 << 18;
+
 /// A position in the text being read.
 pub(super) struct Reader<'a> {
     text: &'a str,
     at: usize,
+    /// Values held so far.
+    values: usize,
 }
 
 impl<'a> Reader<'a> {
     /// Reads the one value that the text is.
     pub(super) fn read_all(text: &'a str) -> Option<Node<'a>> {
-        let mut reader = Self { text, at: 0 };
+        let mut reader = Self {
+            text,
+            at: 0,
+            values: 0,
+        };
         reader.space();
         let node = reader.value(0)?;
         reader.space();
@@ -45,14 +55,10 @@ impl<'a> Reader<'a> {
 
     fn value(&mut self, depth: usize) -> Option<Node<'a>> {
         let start = self.at;
+        self.values += 1;
         let kind = match self.peek()? {
             b'"' => Kind::String(self.string()?),
-            b'{' | b'[' if depth >= DEPTH_MAX => {
-                self.skip_container()?;
-                Kind::Literal
-            }
-            b'{' => Kind::Object(self.object(depth)?),
-            b'[' => Kind::Array(self.array(depth)?),
+            b'{' | b'[' => self.container(depth)?,
             _ => {
                 while self.peek().is_some_and(|byte| {
                     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.')
@@ -68,6 +74,25 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// Reads a container, or steps over one that is nested too deep or holds too much.
+    fn container(&mut self, depth: usize) -> Option<Kind<'a>> {
+        let (start, values) = (self.at, self.values);
+        if depth < DEPTH_MAX {
+            let kind = if self.peek()? == b'{' {
+                self.object(depth).map(Kind::Object)
+            } else {
+                self.array(depth).map(Kind::Array)
+            };
+            if self.values <= VALUES_MAX {
+                return kind;
+            }
+        }
+        (self.at, self.values) = (start, values);
+        self.skip_container()?;
+        Some(Kind::Literal)
+    }
+
+    /// `None` if it is no object, or as soon as it holds too much.
     fn object(&mut self, depth: usize) -> Option<Vec<(Text<'a>, Node<'a>)>> {
         let mut members = Vec::new();
         self.take(b'{');
@@ -78,6 +103,9 @@ impl<'a> Reader<'a> {
                 return None;
             }
             members.push((key, self.value(depth + 1)?));
+            if self.values > VALUES_MAX {
+                return None;
+            }
             self.space();
             if !self.take(b',') {
                 break;
@@ -92,11 +120,15 @@ impl<'a> Reader<'a> {
         Some(members)
     }
 
+    /// As [`Reader::object`].
     fn array(&mut self, depth: usize) -> Option<Vec<Node<'a>>> {
         let mut items = Vec::new();
         self.take(b'[');
         while self.peek()? != b']' {
             items.push(self.value(depth + 1)?);
+            if self.values > VALUES_MAX {
+                return None;
+            }
             self.space();
             if !self.take(b',') {
                 break;
