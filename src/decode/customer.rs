@@ -1,6 +1,7 @@
 //! A record → the columns of a customer.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use super::columns::{COLUMNS, Column, Kind, OLDER_CONTACT_PERSON};
 use crate::json::{self, Node};
@@ -75,7 +76,11 @@ pub fn customer(raw: &str) -> Result<Customer<'_>, &'static str> {
 /// The reason, if it isn't a non-empty string that can be a key.
 pub(super) fn customer_id(tree: &Node<'_>) -> Result<String, &'static str> {
     if !matches!(tree.kind, json::Kind::Object(_)) {
-        return Err("the record is not an object");
+        return Err(if tree.text.starts_with('{') {
+            "the record has too many members"
+        } else {
+            "the record is not an object"
+        });
     }
     let node = tree.member("customerId").ok_or("customerId is missing")?;
     let json::Kind::String(text) = &node.kind else {
@@ -110,7 +115,12 @@ fn read<'a>(tree: &Node<'a>, column: &Column, drift: &mut Vec<String>) -> Option
         (json::Kind::String(text), Kind::Text) => Some(Value::Text(text.to_lossy())),
         (json::Kind::Literal, Kind::Bool) if node.text == "true" => Some(Value::Bool(true)),
         (json::Kind::Literal, Kind::Bool) if node.text == "false" => Some(Value::Bool(false)),
-        (json::Kind::Object(_), Kind::Object) => Some(Value::Text(Cow::Borrowed(node.text))),
+        // One that holds too much is not read, but an object all the same.
+        (json::Kind::Object(_) | json::Kind::Literal, Kind::Object)
+            if node.text.starts_with('{') =>
+        {
+            Some(Value::Text(Cow::Borrowed(node.text)))
+        }
         _ => None,
     };
     if value.is_none() && !node.is_null() {
@@ -121,6 +131,7 @@ fn read<'a>(tree: &Node<'a>, column: &Column, drift: &mut Vec<String>) -> Option
 
 fn users<'a>(tree: &Node<'a>, drift: &mut Vec<String>) -> Vec<User<'a>> {
     let mut users: Vec<User<'a>> = Vec::new();
+    let mut ids = HashSet::new();
     let items = match tree.member("users").map(|node| (&node.kind, node)) {
         Some((json::Kind::Array(items), _)) => items.as_slice(),
         Some((_, node)) if !node.is_null() => {
@@ -129,7 +140,8 @@ fn users<'a>(tree: &Node<'a>, drift: &mut Vec<String>) -> Vec<User<'a>> {
         }
         _ => &[],
     };
-    for item in items {
+    // From the last to the first: of an id that comes twice the last counts.
+    for item in items.iter().rev() {
         if !matches!(item.kind, json::Kind::Object(_)) {
             drift.push("/users/*".to_owned());
             continue;
@@ -148,11 +160,13 @@ fn users<'a>(tree: &Node<'a>, drift: &mut Vec<String>) -> Vec<User<'a>> {
             }
         };
         let (id, name, role) = (field("userId"), field("name"), field("role"));
-        if let Some(id) = id {
-            users.retain(|user| user.id != id);
+        if let Some(id) = id
+            && ids.insert(id.clone())
+        {
             users.push(User { id, name, role });
         }
     }
+    users.reverse();
     users
 }
 
@@ -247,6 +261,48 @@ mod tests {
         assert_eq!(
             (odd.id.as_str(), column(&odd, "name")),
             ("b\0", Some("\u{fffd}"))
+        );
+    }
+
+    /// With a look at all others for each of them, this takes hours.
+    #[test]
+    fn a_great_many_users_are_read_and_of_each_id_the_last_counts() {
+        let users: Vec<String> = (0..80_000)
+            .map(|number| format!(r#"{{"userId":"u{}","name":"{number}"}}"#, number % 79_998))
+            .collect();
+        let raw = format!(r#"{{"customerId":"c","users":[{}]}}"#, users.join(","));
+        let customer = customer(&raw).unwrap();
+        let read: Vec<(&str, &str)> = customer
+            .users
+            .iter()
+            .map(|user| (&*user.id, user.name.as_deref().unwrap()))
+            .collect();
+        assert_eq!(read.len(), 79_998);
+        assert_eq!(read[0], ("u2", "2"));
+        assert_eq!(read[79_996..], [("u0", "79998"), ("u1", "79999")]);
+    }
+
+    #[test]
+    fn what_holds_too_much_is_still_mirrored() {
+        let large = vec!["0"; 1 << 18].join(",");
+        let raw = format!(
+            r#"{{"customerId":"c","name":"Ada","metadata":{{"a":[{large}]}},"users":[{large}],"contact":{{"email":"a@b.c"}}}}"#
+        );
+        let read = customer(&raw).unwrap();
+        assert_eq!(column(&read, "name"), Some("Ada"));
+        assert_eq!(column(&read, "contact_email"), Some("a@b.c"));
+        assert_eq!(
+            column(&read, "metadata").map(str::len),
+            Some(large.len() + r#"{"a":[]}"#.len())
+        );
+        assert_eq!(read.drift, ["/users"]);
+        let flat: Vec<String> = (0..=1 << 18).map(|n| format!(r#""{n}":0"#)).collect();
+        let flat = format!(r#"{{"customerId":"c","metadata":{{{}}}}}"#, flat.join(","));
+        assert!(column(&customer(&flat).unwrap(), "metadata").is_some());
+        let top = flat.replace(r#""metadata":{"#, "").replace("}}", "}");
+        assert_eq!(
+            customer(&top).unwrap_err(),
+            "the record has too many members"
         );
     }
 

@@ -12,8 +12,11 @@ use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 use reader::Reader;
 
-/// A record with more changed places than this has only its changed top-level members listed.
+/// A record with more changed places than this has only its changed top-level members listed …
 const POINTERS_MAX: usize = 256;
+
+/// … and so has one whose pointers would be longer than this together: each repeats the keys above it, however long they are.
+const POINTERS_BYTES_MAX: usize = 64 * 1024;
 
 /// A JSON value and the text it was read from.
 #[derive(Debug, Clone)]
@@ -33,7 +36,7 @@ pub enum Kind<'a> {
     Array(Vec<Node<'a>>),
     /// A string, escapes resolved.
     String(Text<'a>),
-    /// A number, `true`, `false` or `null`, or a container nested too deep or with too many values: equal if its text is.
+    /// A number, `true`, `false` or `null`, or a container nested too deep or too large: equal if its text is.
     Literal,
 }
 
@@ -137,17 +140,13 @@ impl<'a> Node<'a> {
 
     /// The JSON pointers (RFC 6901) of the places where two values differ; empty if they are equal.
     pub fn changed_pointers(before: &Self, after: &Self) -> Vec<String> {
-        let mut pointers = Vec::new();
-        diff(before, after, &mut String::new(), &mut pointers);
-        if pointers.len() > POINTERS_MAX {
-            for pointer in &mut pointers {
-                if let Some(end) = pointer.get(1..).and_then(|rest| rest.find('/')) {
-                    pointer.truncate(end + 1);
-                }
-            }
-            pointers.dedup();
+        let mut difference = Difference::new(usize::MAX);
+        difference.walk(before, after);
+        if difference.is_large() {
+            difference = Difference::new(1);
+            difference.walk(before, after);
         }
-        pointers
+        difference.pointers
     }
 }
 
@@ -168,48 +167,85 @@ fn frame(out: &mut Vec<u8>, tag: u8, len: usize) {
     out.extend_from_slice(&(len as u64).to_le_bytes());
 }
 
-fn diff(before: &Node<'_>, after: &Node<'_>, path: &mut String, out: &mut Vec<String>) {
-    let length = path.len();
-    match (&before.kind, &after.kind) {
-        (Kind::Object(a), Kind::Object(b)) => {
-            for (key, old) in a {
-                step(path, &key.to_lossy());
-                match b
-                    .binary_search_by(|(name, _)| name.cmp(key))
-                    .ok()
-                    .and_then(|index| b.get(index))
-                {
-                    Some((_, new)) => diff(old, new, path, out),
-                    None => out.push(path.clone()),
-                }
-                path.truncate(length);
-            }
-            for (key, _) in b {
-                if a.binary_search_by(|(name, _)| name.cmp(key)).is_err() {
-                    step(path, &key.to_lossy());
-                    out.push(path.clone());
-                    path.truncate(length);
-                }
-            }
+/// Where two values differ, as far as it is listed.
+struct Difference {
+    /// Steps from the values' own place down to which places are told apart.
+    depth_max: usize,
+    depth: usize,
+    path: String,
+    pointers: Vec<String>,
+    bytes: usize,
+}
+
+impl Difference {
+    fn new(depth_max: usize) -> Self {
+        Self {
+            depth_max,
+            depth: 0,
+            path: String::new(),
+            pointers: Vec::new(),
+            bytes: 0,
         }
-        (Kind::Array(a), Kind::Array(b)) => {
-            for index in 0..a.len().max(b.len()) {
-                step(path, &index.to_string());
-                match (a.get(index), b.get(index)) {
-                    (Some(old), Some(new)) => diff(old, new, path, out),
-                    _ => out.push(path.clone()),
-                }
-                path.truncate(length);
-            }
+    }
+
+    /// True if there are too many places to list each.
+    fn is_large(&self) -> bool {
+        self.depth_max > 1
+            && (self.pointers.len() > POINTERS_MAX || self.bytes > POINTERS_BYTES_MAX)
+    }
+
+    fn push(&mut self) {
+        self.bytes += self.path.len();
+        if !self.is_large() {
+            self.pointers.push(self.path.clone());
         }
-        _ if before == after => {}
-        _ => out.push(path.clone()),
+    }
+
+    /// Goes on one step further down, `None` being nothing there.
+    fn step(&mut self, key: &str, before: Option<&Node<'_>>, after: Option<&Node<'_>>) {
+        let length = self.path.len();
+        self.path.push('/');
+        self.path
+            .push_str(&key.replace('~', "~0").replace('/', "~1"));
+        self.depth += 1;
+        match (before, after) {
+            (Some(before), Some(after)) => self.walk(before, after),
+            _ => self.push(),
+        }
+        self.depth -= 1;
+        self.path.truncate(length);
+    }
+
+    fn walk(&mut self, before: &Node<'_>, after: &Node<'_>) {
+        if self.is_large() {
+            return;
+        }
+        match (&before.kind, &after.kind) {
+            (Kind::Object(a), Kind::Object(b)) if self.depth < self.depth_max => {
+                for (key, old) in a {
+                    self.step(&key.to_lossy(), Some(old), find(b, key));
+                }
+                for (key, new) in b {
+                    if find(a, key).is_none() {
+                        self.step(&key.to_lossy(), None, Some(new));
+                    }
+                }
+            }
+            (Kind::Array(a), Kind::Array(b)) if self.depth < self.depth_max => {
+                for index in 0..a.len().max(b.len()) {
+                    self.step(&index.to_string(), a.get(index), b.get(index));
+                }
+            }
+            _ if before == after => {}
+            _ => self.push(),
+        }
     }
 }
 
-fn step(path: &mut String, key: &str) {
-    path.push('/');
-    path.push_str(&key.replace('~', "~0").replace('/', "~1"));
+/// The value of a key among an object's members.
+fn find<'n, 'a>(members: &'n [(Text<'a>, Node<'a>)], key: &Text<'_>) -> Option<&'n Node<'a>> {
+    let index = members.binary_search_by(|(name, _)| name.cmp(key)).ok()?;
+    members.get(index).map(|(_, node)| node)
 }
 
 #[cfg(test)]
@@ -238,24 +274,6 @@ mod tests {
             assert_eq!(Node::parse(a), Node::parse(b), "{a} {b}");
             assert_eq!(hash(a), hash(b), "{a} {b}");
         }
-    }
-
-    #[test]
-    fn a_container_of_too_many_values_is_one_and_its_neighbours_are_read() {
-        let many = |count: usize| format!("[{}]", vec!["0"; count].join(","));
-        let text = format!(r#"{{"a":{{"b":{}}},"c":[1,2]}}"#, many(1_000_000));
-        let tree = Node::parse(&text).unwrap();
-        let a = tree.member("a").unwrap();
-        assert!(matches!(a.kind, Kind::Object(_)));
-        let b = a.member("b").unwrap();
-        assert!(matches!(b.kind, Kind::Literal) && b.text == many(1_000_000));
-        assert_eq!(tree.at("/c/1").unwrap().text, "2");
-        let whole = many(1_000_001);
-        assert!(matches!(Node::parse(&whole).unwrap().kind, Kind::Literal));
-        let fits = many(999_999);
-        assert!(
-            matches!(Node::parse(&fits).unwrap().kind, Kind::Array(items) if items.len() == 999_999)
-        );
     }
 
     #[test]
@@ -338,6 +356,65 @@ mod tests {
             Node::changed_pointers(&Node::parse(&a).unwrap(), &Node::parse(&b).unwrap()),
             ["/m"]
         );
+    }
+
+    #[test]
+    fn a_record_with_long_keys_lists_its_members_only() {
+        // Each pointer repeats the key: a megabyte for each of the values.
+        let key = "k".repeat(1 << 20);
+        let text = |n: i32| {
+            format!(
+                r#"{{"{key}":[{}],"same":1}}"#,
+                vec![n.to_string(); 100_000].join(",")
+            )
+        };
+        let (a, b) = (text(1), text(2));
+        assert_eq!(
+            Node::changed_pointers(&Node::parse(&a).unwrap(), &Node::parse(&b).unwrap()),
+            [format!("/{key}")]
+        );
+    }
+
+    #[test]
+    fn members_that_come_and_go_are_listed_however_many_they_are() {
+        let text = |name: &str| {
+            let members: Vec<String> = (0..300)
+                .map(|n| format!(r#""{name}{n:03}":[{n}]"#))
+                .collect();
+            format!(r#"{{"kept":{{"a":1}},{}}}"#, members.join(","))
+        };
+        let (a, b) = (text("old"), text("new"));
+        let pointers = Node::changed_pointers(&Node::parse(&a).unwrap(), &Node::parse(&b).unwrap());
+        let names = ["old", "new"];
+        let expected = names
+            .iter()
+            .flat_map(|name| (0..300).map(move |n| format!("/{name}{n:03}")));
+        assert_eq!(pointers, expected.collect::<Vec<_>>());
+    }
+
+    /// The depth at which values nest does not matter to what they hold.
+    #[test]
+    fn what_holds_too_much_is_kept_as_text_and_its_neighbours_are_read() {
+        let large = vec!["0"; reader::VALUES_MAX].join(", ");
+        let text = format!(
+            r#"{{"a":[1],"large":[{large}],"nested":{{"too":[[{large}]]}},"z":{{"b":2}}}}"#
+        );
+        let node = Node::parse(&text).unwrap();
+        assert_eq!(node.text, text);
+        assert_eq!(node.at("/a/0").map(|node| node.text), Some("1"));
+        assert_eq!(node.at("/z/b").map(|node| node.text), Some("2"));
+        for pointer in ["/large", "/nested/too/0"] {
+            let large_node = node.at(pointer).unwrap();
+            assert!(matches!(large_node.kind, Kind::Literal), "{pointer}");
+            assert_eq!(large_node.text, format!("[{large}]"), "{pointer}");
+        }
+        let other = text.replace("0, 0]", "0, 1]");
+        assert_eq!(
+            Node::changed_pointers(&node, &Node::parse(&other).unwrap()),
+            ["/large", "/nested/too/0"]
+        );
+        let at_the_bound = format!("[{}]", vec!["0"; reader::VALUES_MAX - 1].join(","));
+        assert!(Node::parse(&at_the_bound).unwrap().at("/7").is_some());
     }
 
     #[test]

@@ -7,15 +7,15 @@ use super::{Kind, Node, Text};
 /// Containers nested deeper than this are compared by their text. It bounds the stack; real records are under 10 deep.
 const DEPTH_MAX: usize = 64;
 
-/// A container that brings a record to more values than this is compared by its text, too. Each value costs dozens of bytes beside
-/// its text, which can be two bytes; it is room for hundreds of thousands of users.
-const VALUES_MAX: usize = 1_000_000;
+/// A container that would make a record hold more values than this is compared by its text, too. It bounds memory, of which a value
+/// takes tens of times what its text does; real records have some hundred.
+pub(super) const VALUES_MAX: usize = 1 << 18;
 
 /// A position in the text being read.
 pub(super) struct Reader<'a> {
     text: &'a str,
     at: usize,
-    /// Values that the tree has so far.
+    /// Values held so far.
     values: usize,
 }
 
@@ -56,29 +56,9 @@ impl<'a> Reader<'a> {
     fn value(&mut self, depth: usize) -> Option<Node<'a>> {
         let start = self.at;
         self.values += 1;
-        let values_before = self.values;
         let kind = match self.peek()? {
             b'"' => Kind::String(self.string()?),
-            b'{' | b'[' if depth >= DEPTH_MAX => {
-                self.skip_container()?;
-                Kind::Literal
-            }
-            opening @ (b'{' | b'[') => {
-                let kind = if opening == b'{' {
-                    Kind::Object(self.object(depth)?)
-                } else {
-                    Kind::Array(self.array(depth)?)
-                };
-                if self.values > VALUES_MAX {
-                    // Reading has stopped in the middle of it.
-                    drop(kind);
-                    (self.at, self.values) = (start, values_before);
-                    self.skip_container()?;
-                    Kind::Literal
-                } else {
-                    kind
-                }
-            }
+            b'{' | b'[' => self.container(depth)?,
             _ => {
                 while self.peek().is_some_and(|byte| {
                     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.')
@@ -94,6 +74,25 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// Reads a container, or steps over one that is nested too deep or holds too much.
+    fn container(&mut self, depth: usize) -> Option<Kind<'a>> {
+        let (start, values) = (self.at, self.values);
+        if depth < DEPTH_MAX {
+            let kind = if self.peek()? == b'{' {
+                self.object(depth).map(Kind::Object)
+            } else {
+                self.array(depth).map(Kind::Array)
+            };
+            if self.values <= VALUES_MAX {
+                return kind;
+            }
+        }
+        (self.at, self.values) = (start, values);
+        self.skip_container()?;
+        Some(Kind::Literal)
+    }
+
+    /// `None` if it is no object, or as soon as it holds too much.
     fn object(&mut self, depth: usize) -> Option<Vec<(Text<'a>, Node<'a>)>> {
         let mut members = Vec::new();
         self.take(b'{');
@@ -105,7 +104,7 @@ impl<'a> Reader<'a> {
             }
             members.push((key, self.value(depth + 1)?));
             if self.values > VALUES_MAX {
-                return Some(members);
+                return None;
             }
             self.space();
             if !self.take(b',') {
@@ -121,13 +120,14 @@ impl<'a> Reader<'a> {
         Some(members)
     }
 
+    /// As [`Reader::object`].
     fn array(&mut self, depth: usize) -> Option<Vec<Node<'a>>> {
         let mut items = Vec::new();
         self.take(b'[');
         while self.peek()? != b']' {
             items.push(self.value(depth + 1)?);
             if self.values > VALUES_MAX {
-                return Some(items);
+                return None;
             }
             self.space();
             if !self.take(b',') {

@@ -22,6 +22,9 @@ pub enum Kind {
     Id,
 }
 
+/// Words of a customer that are indexed. One with more has users by the thousand, of whom the last ones are not found by their names.
+const WORDS_MAX: usize = 20_000;
+
 /// The longest zip code, with its gaps.
 const GROUPS_MAX: usize = 10;
 
@@ -111,6 +114,9 @@ impl Document {
             .iter()
             .filter_map(|user| user.name.as_deref())
         {
+            if document.words.len() >= WORDS_MAX {
+                break;
+            }
             document.add(Kind::OtherName, name);
         }
         document.settle();

@@ -169,3 +169,64 @@ fn whatever_happened_to_the_mirror_nothing_is_left_of_who_was_erased() {
     // Else this test would say nothing.
     assert!(traces > 0);
 }
+
+/// The JSON functions of older SQLite versions end a text at its first NUL: `z` would go in place of `z\0x`.
+#[test]
+fn only_who_is_meant_is_erased_whatever_the_ids_are_made_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("m.db");
+    let mut mirror = Mirror::open_or_create(&path, "a source", "a test").unwrap();
+    let odd = ["z\0x", "\0", "q\"'é\u{1}", "\u{feff}z", "12", "1e1", "null"];
+    let near = ["z", "q", "x", "1", "10"];
+    let record =
+        |id: &&str| serde_json::json!({"customerId": id, "name": format!("is {id:?}")}).to_string();
+    let mut listed: Vec<String> = odd.iter().chain(&near).map(record).collect();
+    let walk = |mirror: &mut Mirror, records: &[String], day| {
+        let pass_id = mirror.begin_pass(now(day)).unwrap().pass_id;
+        let body = format!(r#"{{"items":[{}],"pagination":{{}}}}"#, records.join(","));
+        let page = decode::page(body.into_bytes()).unwrap();
+        mirror
+            .commit_page(pass_id, None, &page, Cost::default(), now(day))
+            .unwrap();
+        let proof = plan::prove_complete(&mirror.walk_evidence(pass_id).unwrap()).unwrap();
+        let deletions = Deletions {
+            confirm_passes: 1,
+            max_percent: 100.0,
+            always_allow: 0,
+            purge_after: None,
+        };
+        mirror
+            .finish_pass(
+                pass_id,
+                &proof,
+                &deletions,
+                &Changes { keep: None },
+                now(day),
+            )
+            .unwrap();
+    };
+    walk(&mut mirror, &listed, 0);
+    let remaining = listed.split_off(odd.len());
+    walk(&mut mirror, &remaining, 1);
+    let Forgotten::Erased(erased) = mirror.forget(&[odd[0].to_owned()]).unwrap() else {
+        panic!("a tombstone can be forgotten");
+    };
+    assert_eq!(erased.changes, 2);
+    assert_eq!(
+        mirror.purge(Duration::from_secs(1), now(3)).unwrap(),
+        odd.len() as u64 - 1
+    );
+    mirror.clean_up(Duration::ZERO).unwrap();
+    let left: BTreeSet<String> = mirror
+        .read(|connection| {
+            connection
+                .prepare("SELECT customer_id FROM customers UNION SELECT customer_id FROM customer_changes")?
+                .query_map([], |row| row.get(0))?
+                .collect()
+        })
+        .unwrap();
+    assert_eq!(left, near.iter().map(|id| (*id).to_owned()).collect());
+    let mirror = crate::mirror::Reader::open(&path).unwrap();
+    let status = mirror.status().unwrap().mirror;
+    assert_eq!((status.live, status.deleted), (near.len() as i64, 0));
+}
