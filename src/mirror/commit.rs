@@ -65,7 +65,6 @@ impl Mirror {
         now: Timestamp,
     ) -> Result<CommitOutcome> {
         let now = format_timestamp(now);
-        self.bound_log()?;
         let (seed, mut expected_row) = (self.seed, self.expected_row);
         let outcome = self.write(|tx| {
             let number = next_page_number(tx, pass_id, asked)?;

@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::files::{self, FileId, OF_SQLITE};
-use super::{LOG_BYTES_MAX, Mirror, MirrorError, Result, WAL_BYTES, lock, schema};
+use super::{Mirror, MirrorError, Result, lock, schema};
 
 /// The files of a mirror as they were opened.
 #[derive(Debug)]
@@ -163,44 +163,12 @@ impl Mirror {
             .cast_unsigned();
         self.claim(source)
     }
-
-    /// Sees to it that the -wal file doesn't grow without an end, however long somebody reads.
-    ///
-    /// # Errors
-    /// [`MirrorError::LogFull`] if it has grown to its limit, and can't be emptied.
-    pub(super) fn bound_log(&mut self) -> Result<()> {
-        if self.log_bytes() <= self.log_bytes_max || self.read(schema::settle_all)? {
-            return Ok(());
-        }
-        Err(MirrorError::LogFull {
-            path: self.path.clone(),
-            bytes: self.log_bytes(),
-        })
-    }
-
-    /// Size of the -wal file.
-    pub fn log_bytes(&self) -> u64 {
-        std::fs::metadata(files::log_of(&self.path)).map_or(0, |wal| wal.len())
-    }
-
-    /// Brings the -wal file into the mirror, as far as it goes; its size if that is more than any pass leaves, as when a program
-    /// reads the mirror for long.
-    pub fn overgrown_log(&mut self) -> Result<Option<u64>> {
-        self.settle()?;
-        Ok(Some(self.log_bytes()).filter(|bytes| *bytes > 2 * WAL_BYTES))
-    }
-
-    /// Lets the -wal file grow to so much while a reader keeps it from being emptied, instead of a gigabyte.
-    pub fn limit_log(&mut self, bytes_max: u64) {
-        self.log_bytes_max = bytes_max.min(LOG_BYTES_MAX);
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::fixture::Fixture;
-    use crate::mirror::Reader;
 
     fn records(day: usize) -> Vec<String> {
         let long = "as it was ".repeat(200);
@@ -213,42 +181,6 @@ mod tests {
         let shown: Vec<&str> = records.iter().map(String::as_str).collect();
         fixture.pass(day as i64 * 10, &[&shown]);
         records
-    }
-
-    #[test]
-    fn a_reader_that_never_ends_costs_a_bounded_log() {
-        const LIMIT: u64 = 2 * 1024 * 1024;
-        let mut fixture = Fixture::empty();
-        fixture.mirror.limit_log(LIMIT);
-        pages(&mut fixture, 0);
-        let reader = Reader::open(&fixture.path).unwrap();
-        reader
-            .connection()
-            .execute_batch("BEGIN; SELECT count(*) FROM customers")
-            .unwrap();
-        // Whatever a pass writes between two looks at the limit.
-        let mut days = 1..1000;
-        let refused = days.find(|day| {
-            pages(&mut fixture, *day);
-            fixture.mirror.settle().unwrap();
-            fixture.mirror.bound_log().is_err()
-        });
-        let refused = refused.unwrap();
-        let bytes = fixture.mirror.log_bytes();
-        assert!(
-            refused > 2 && bytes > LIMIT && bytes < 2 * LIMIT,
-            "{refused} {bytes}"
-        );
-        let error = fixture.mirror.bound_log().unwrap_err();
-        assert!(
-            matches!(error, MirrorError::LogFull { .. }) && error.may_pass(),
-            "{error}"
-        );
-        // The reader has its snapshot all the while, and ends some day.
-        reader.connection().execute_batch("COMMIT").unwrap();
-        pages(&mut fixture, 1000);
-        fixture.mirror.settle().unwrap();
-        assert_eq!(fixture.mirror.log_bytes(), 0);
     }
 
     #[test]

@@ -75,10 +75,6 @@ pub use sweep::Decided;
 pub use tables::{Table, tables};
 pub use work::Work;
 
-/// How much a reader that never ends can cost: the -wal file then holds all that was written since it began. A thousand pages of a
-/// thousand changed customers fit in, and on a disk for a mirror of a million customers there is that much room.
-const LOG_BYTES_MAX: u64 = 1024 * 1024 * 1024;
-
 /// The one writer of a mirror file.
 #[derive(Debug)]
 pub struct Mirror {
@@ -176,7 +172,7 @@ impl Mirror {
             log_bytes_tried: 0,
             work,
             held: Held::of(path),
-            log_bytes_max: LOG_BYTES_MAX,
+            log_bytes_max: wal::LOG_BYTES_MAX,
             lock,
         };
         let seed: i64 = mirror.meta("hash_seed")?.unwrap_or_default();

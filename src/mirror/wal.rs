@@ -7,19 +7,23 @@
 //! were there before.
 //!
 //! Nobody else waits: no lock is held meanwhile. Somebody who reads the mirror as it was for hours can't be waited for, so that is
-//! tried anew only when the file has doubled, and said in the log.
+//! tried anew only when the file has doubled, and said in the log. At [`LOG_BYTES_MAX`] the pass ends: its checkpoint is kept, and it
+//! goes on when the reader has gone.
 
 use std::time::{Duration, Instant};
 
 use tracing::warn;
 
 use super::schema::{self, WAL_BYTES};
-use super::{Mirror, Result, files};
+use super::{Mirror, MirrorError, Result, files};
 
 /// From this size on it is worth a wait: a -wal file that can begin anew does so at half of it.
 const WAIT_BYTES: u64 = 2 * WAL_BYTES;
 /// As long as a program may take that means well: exports and copies of a large mirror read in one transaction.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How much a reader that never ends can cost: the -wal file then holds all that was written since it began. A thousand pages of a
+/// thousand changed customers fit in, and on a disk for a mirror of a million customers there is that much room.
+pub(super) const LOG_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// Between two looks at whether they have gone.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -27,19 +31,18 @@ impl Mirror {
     /// Waits, within bounds, until a -wal file that has grown too large can begin anew; no longer than until `is_stopped`.
     ///
     /// # Errors
-    /// If the mirror can't be read or written.
+    /// [`MirrorError::LogFull`] if it has grown to its limit, and can't be emptied.
     pub fn bound_log(&mut self, is_stopped: impl Fn() -> bool) -> Result<()> {
-        self.bound_log_within(PATIENCE, is_stopped)
+        self.wait_for_readers(PATIENCE, is_stopped)?;
+        self.refuse_endless_log()
     }
 
-    fn bound_log_within(
+    fn wait_for_readers(
         &mut self,
         patience: Duration,
         is_stopped: impl Fn() -> bool,
     ) -> Result<()> {
-        let log = files::log_of(&self.path);
-        let size = || std::fs::metadata(&log).map_or(0, |file| file.len());
-        let found = size();
+        let found = self.log_bytes();
         if found <= WAL_BYTES {
             self.log_bytes_tried = 0;
         }
@@ -53,7 +56,7 @@ impl Mirror {
                 return Ok(());
             }
             if Instant::now() >= deadline {
-                self.log_bytes_tried = size();
+                self.log_bytes_tried = self.log_bytes();
                 warn!(
                     wal.bytes = self.log_bytes_tried,
                     "the -wal file grows: a program has been reading the mirror as it was before for longer than {} s; let it end its \
@@ -67,6 +70,33 @@ impl Mirror {
         self.log_bytes_tried = 0;
         Ok(())
     }
+
+    fn refuse_endless_log(&self) -> Result<()> {
+        if self.log_bytes() <= self.log_bytes_max || self.read(schema::settle_all)? {
+            return Ok(());
+        }
+        Err(MirrorError::LogFull {
+            path: self.path.clone(),
+            bytes: self.log_bytes(),
+        })
+    }
+
+    /// Size of the -wal file.
+    pub fn log_bytes(&self) -> u64 {
+        std::fs::metadata(files::log_of(&self.path)).map_or(0, |wal| wal.len())
+    }
+
+    /// Brings the -wal file into the mirror, as far as it goes; its size if that is more than any pass leaves, as when a program
+    /// reads the mirror for long.
+    pub fn overgrown_log(&mut self) -> Result<Option<u64>> {
+        self.settle()?;
+        Ok(Some(self.log_bytes()).filter(|bytes| *bytes > 2 * WAL_BYTES))
+    }
+
+    /// Lets the -wal file grow to so much while a reader keeps it from being emptied, instead of a gigabyte.
+    pub fn limit_log(&mut self, bytes_max: u64) {
+        self.log_bytes_max = bytes_max.min(LOG_BYTES_MAX);
+    }
 }
 
 #[cfg(test)]
@@ -78,11 +108,7 @@ mod tests {
 
     use super::*;
     use crate::fixture::Fixture;
-    use crate::mirror::set_meta;
-
-    fn log_bytes(fixture: &Fixture) -> u64 {
-        std::fs::metadata(files::log_of(&fixture.path)).map_or(0, |file| file.len())
-    }
+    use crate::mirror::{Reader, set_meta};
 
     /// Somebody who has begun to read, and does not end it.
     fn reader(path: &Path) -> Connection {
@@ -96,7 +122,7 @@ mod tests {
     fn grow(fixture: &mut Fixture, bytes: u64) {
         // What is the same as before is not written.
         for letter in ('a'..='z').cycle() {
-            if log_bytes(fixture) >= bytes {
+            if fixture.mirror.log_bytes() >= bytes {
                 return;
             }
             let filler = letter.to_string().repeat(1 << 20);
@@ -114,7 +140,7 @@ mod tests {
         let relieve = || somebody.replace(reader(&path));
         let mut size_max = 0;
         for _ in 0..16 {
-            let size = log_bytes(&fixture);
+            let size = fixture.mirror.log_bytes();
             grow(&mut fixture, size + WAL_BYTES / 4);
             relieve();
             let look = || {
@@ -122,7 +148,7 @@ mod tests {
                 false
             };
             let patience = Duration::from_secs(3600);
-            fixture.mirror.bound_log_within(patience, look).unwrap();
+            fixture.mirror.wait_for_readers(patience, look).unwrap();
             size_max = size_max.max(size);
         }
         assert!(size_max <= WAIT_BYTES, "{size_max}");
@@ -141,7 +167,7 @@ mod tests {
                 false
             };
             let patience = Duration::ZERO;
-            fixture.mirror.bound_log_within(patience, look).unwrap();
+            fixture.mirror.wait_for_readers(patience, look).unwrap();
             waits.push(looks.get());
         }
         // At 64 and at 128 MiB.
@@ -159,7 +185,43 @@ mod tests {
         let _reader = reader(&fixture.path);
         grow(&mut fixture, WAIT_BYTES);
         let patience = Duration::from_secs(3600);
-        fixture.mirror.bound_log_within(patience, || true).unwrap();
-        assert!(log_bytes(&fixture) >= WAIT_BYTES);
+        fixture.mirror.wait_for_readers(patience, || true).unwrap();
+        assert!(fixture.mirror.log_bytes() >= WAIT_BYTES);
+    }
+
+    #[test]
+    fn a_reader_that_never_ends_costs_a_bounded_log() {
+        const LIMIT: u64 = 2 * 1024 * 1024;
+        let mut fixture = Fixture::empty();
+        fixture.mirror.limit_log(LIMIT);
+        pages(&mut fixture, 0);
+        let reader = Reader::open(&fixture.path).unwrap();
+        reader
+            .connection()
+            .execute_batch("BEGIN; SELECT count(*) FROM customers")
+            .unwrap();
+        // Whatever a pass writes between two looks at the limit.
+        let mut days = 1..1000;
+        let refused = days.find(|day| {
+            pages(&mut fixture, *day);
+            fixture.mirror.settle().unwrap();
+            fixture.mirror.refuse_endless_log().is_err()
+        });
+        let refused = refused.unwrap();
+        let bytes = fixture.mirror.log_bytes();
+        assert!(
+            refused > 2 && bytes > LIMIT && bytes < 2 * LIMIT,
+            "{refused} {bytes}"
+        );
+        let error = fixture.mirror.refuse_endless_log().unwrap_err();
+        assert!(
+            matches!(error, MirrorError::LogFull { .. }) && error.may_pass(),
+            "{error}"
+        );
+        // The reader has its snapshot all the while, and ends some day.
+        reader.connection().execute_batch("COMMIT").unwrap();
+        pages(&mut fixture, 1000);
+        fixture.mirror.settle().unwrap();
+        assert_eq!(fixture.mirror.log_bytes(), 0);
     }
 }

@@ -245,16 +245,7 @@ async fn walk_once<S: PageSource>(
                 End::SourceFailed(error)
             }
             Walk::Failed { error, .. } => {
-                let (message, retries, until) =
-                    (error.message.clone(), error.retries, error.wait_until);
-                desk.with(move |mirror| mirror.interrupt_pass(pass_id, &message, retries))
-                    .await?;
-                note_setback(desk, &error).await?;
-                if let Some(until) = until {
-                    let now = desk.now();
-                    desk.with(move |mirror| mirror.hold_requests_until(until, now))
-                        .await?;
-                }
+                put_off(desk, pass_id, &error).await?;
                 End::SourceFailed(error)
             }
         };
@@ -263,6 +254,20 @@ async fn walk_once<S: PageSource>(
         let report = desk.with(move |mirror| mirror.pass_report(pass_id)).await?;
         return Ok(Outcome { report, end });
     }
+}
+
+/// Keeps the checkpoint of a pass that the source has failed, and what the server asked for.
+async fn put_off(desk: &Desk<'_>, pass_id: i64, error: &SourceError) -> Result<(), PassError> {
+    let (message, retries) = (error.message.clone(), error.retries);
+    desk.with(move |mirror| mirror.interrupt_pass(pass_id, &message, retries))
+        .await?;
+    note_setback(desk, error).await?;
+    if let Some(until) = error.wait_until {
+        let now = desk.now();
+        desk.with(move |mirror| mirror.hold_requests_until(until, now))
+            .await?;
+    }
+    Ok(())
 }
 
 async fn end_pass(
