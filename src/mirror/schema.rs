@@ -109,7 +109,7 @@ fn as_reader(error: MirrorError) -> MirrorError {
         )
     } else if files::OF_SQLITE.into_iter().any(is_missing) {
         "its -wal and -shm files are not there, and to make them takes write access to its folder (a program other than \
-         customer-mirror had it open last and removed them); read it as its owner, or after the next pass, which brings them back"
+         customer-mirror had it open last and removed them, or the power failed); read it as its owner, or after the next pass, which brings them back"
             .to_owned()
     } else {
         format!("{reason}; check who may read its -wal and -shm files")
