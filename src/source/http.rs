@@ -211,7 +211,7 @@ impl HttpSource {
         // Something may be wrong with whom, or with what, this connection leads to.
         let is_doubtful = matches!(
             outcome,
-            Outcome::AnswerTimeout | Outcome::Status { code: 500.., .. }
+            Outcome::AnswerTimeout | Outcome::Transport | Outcome::Status { code: 500.., .. }
         );
         match verdict {
             Verdict::Final(kind, remedy) => {

@@ -108,6 +108,9 @@ async fn each_has_its_end(request_timeout: &str, tricks: Vec<(&str, Trick, i32, 
     let mut siege = Siege::of_two_pages().await;
     siege.bench.set("api.request_timeout", request_timeout);
     for (name, trick, status, said) in tricks {
+        // Short only where it is what ends the pass, so that a slow machine changes nothing.
+        let max_elapsed = if status == 76 { "\"1m\"" } else { "\"300ms\"" };
+        siege.bench.set("retry.max_elapsed", max_elapsed);
         let (run, memory_kib) = siege.endures(trick).await;
         show(&format!("{name}: {memory_kib} KiB, {}", run.message()));
         run.exits(status)
