@@ -43,4 +43,5 @@ mod sim;
 mod support;
 mod sweep;
 mod tools;
+mod traps;
 mod watchdog;
