@@ -21,6 +21,7 @@ while [ $# -gt 0 ]; do
 done
 
 needs dpkg-shlibdeps=dpkg-dev objdump=binutils # say which libc6 the program needs
+needs python3                                  # writes the bill of materials
 if ! cargo deb --version >/dev/null 2>&1; then
   PATH=$PWD/target/tools/bin:$PATH
   if ! cargo deb --version >/dev/null 2>&1; then
@@ -51,6 +52,7 @@ unset "${!CUSTOMER_MIRROR@}"
 for shell in bash zsh fish; do $stage/customer-mirror completions $shell >$stage/completions.$shell; done
 $stage/customer-mirror man | gzip -9n >$stage/customer-mirror.1.gz
 gzip -9nc CHANGELOG.md >$stage/changelog.gz
+packaging/sbom.py | gzip -9n >$stage/sbom.cdx.json.gz
 maintainer=$(sed -n '/^\[package.metadata.deb\]/,/^\[/s/^maintainer = "\(.*\)"/\1/p' Cargo.toml)
 gzip -9n >$stage/changelog.Debian.gz <<TEXT
 customer-mirror ($version) unstable; urgency=medium

@@ -1,5 +1,7 @@
 //! customer-mirror: a complete, provably up-to-date SQLite mirror of every customer an API key can see.
 
+#![forbid(unsafe_code)]
+
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -22,4 +24,5 @@ pub mod simulator;
 pub mod source;
 pub mod status;
 pub mod telemetry;
+mod trust;
 mod when;

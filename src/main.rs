@@ -1,5 +1,7 @@
 //! The `customer-mirror` program. Everything it does is in the library.
 
+#![forbid(unsafe_code)]
+
 use std::process::ExitCode;
 use std::time::Duration;
 

@@ -110,17 +110,19 @@ impl PageSize {
 pub struct Page {
     pub(crate) text: String,
     pub(crate) records: Vec<Range<usize>>,
-    /// Places where the body was not UTF-8: offset in `text` of the U+FFFD put there, and the bytes it stands for.
+    /// Places where the body was not UTF-8, or the API key: offset in `text` of the U+FFFD put there, and the bytes it stands for.
     pub(crate) repairs: Vec<Repair>,
     /// Where to go on; `None` on the last page.
     pub next: Option<Cursor>,
 }
 
-/// Bytes of a response that were not UTF-8, and where their stand-in is.
+/// Bytes of a response that were not UTF-8, or a secret, and where their stand-in is.
 #[derive(Debug, Clone)]
 pub(crate) struct Repair {
     pub(crate) at: usize,
     pub(crate) bytes: Vec<u8>,
+    /// It was the API key, and is cut out of the bytes, too.
+    pub(crate) is_secret: bool,
 }
 
 impl Page {
@@ -139,20 +141,30 @@ impl Page {
         self.records.iter().map(|range| &self.text[range.clone()])
     }
 
-    /// The bytes of record `index` as sent, if they are not UTF-8 and so differ from its text; `None` for all other records.
-    pub(crate) fn foreign_bytes(&self, index: usize) -> Option<Vec<u8>> {
-        let range = self.records.get(index)?;
+    /// What was changed in record `index`.
+    fn repairs_of(&self, index: usize) -> &[Repair] {
+        let Some(range) = self.records.get(index) else {
+            return &[];
+        };
         let first = self
             .repairs
             .partition_point(|repair| repair.at < range.start);
+        let end = self.repairs.partition_point(|repair| repair.at < range.end);
+        self.repairs.get(first..end).unwrap_or_default()
+    }
+
+    /// Whether the API key was in record `index`.
+    pub(crate) fn had_secret(&self, index: usize) -> bool {
+        self.repairs_of(index).iter().any(|repair| repair.is_secret)
+    }
+
+    /// The bytes of record `index` as sent, but for the key, if they differ from its text because they are not UTF-8 or had the key in
+    /// them; `None` for all other records.
+    pub(crate) fn foreign_bytes(&self, index: usize) -> Option<Vec<u8>> {
+        let range = self.records.get(index)?;
         let mut at = range.start;
         let mut bytes = Vec::new();
-        for repair in self
-            .repairs
-            .get(first..)?
-            .iter()
-            .take_while(|repair| repair.at < range.end)
-        {
+        for repair in self.repairs_of(index) {
             bytes.extend_from_slice(self.text.as_bytes().get(at..repair.at)?);
             bytes.extend_from_slice(&repair.bytes);
             at = repair.at + char::REPLACEMENT_CHARACTER.len_utf8();

@@ -21,6 +21,7 @@ mod run;
 #[cfg(test)]
 mod screens;
 mod search;
+mod secrecy;
 mod serve;
 mod signals;
 mod simulate_api;
@@ -110,6 +111,7 @@ pub struct Context {
 
 /// What has to be done before there is a second thread.
 pub fn before_threads(arguments: &Arguments) {
+    secrecy::keep();
     if matches!(arguments.command, Command::Configured(Configured::Run(_))) {
         heap::use_one_arena();
     }

@@ -9,6 +9,7 @@ use super::Api;
 use super::environment::{CREDENTIALS_VARIABLE, Environment, KEY_VARIABLE};
 use super::error::ConfigError;
 use super::file::{KEY_REMEDY, read_text};
+use crate::trust;
 
 /// The API key. Its `Debug` hides it, and its memory is wiped when it is dropped.
 #[derive(Debug, Clone)]
@@ -65,6 +66,7 @@ impl ApiKey {
                 }
                 read => from_file(path, read).map(|loaded| LoadedKey {
                     is_from_key_file: true,
+                    warnings: exposure(path, "the API key").into_iter().collect(),
                     ..loaded
                 }),
             };
@@ -128,17 +130,17 @@ fn describe(problem: &str) -> String {
     )
 }
 
-#[cfg(unix)]
-pub(super) fn open_to_everyone(path: &Path, what: &str) -> Option<String> {
+/// Why a secret in a file may not be one, or may be exchanged.
+pub(super) fn exposure(path: &Path, what: &str) -> Option<String> {
+    open_to_everyone(path, what)
+        .or_else(|| trust::warning_of(path, &format!(", and it holds {what}")))
+}
+
+fn open_to_everyone(path: &Path, what: &str) -> Option<String> {
     use std::os::unix::fs::PermissionsExt;
     let mode = std::fs::metadata(path).ok()?.permissions().mode() & 0o777;
     let shown = path.display();
     (mode & 0o007 != 0).then(|| {
         format!("{shown}: every user of this machine can get at {what} (mode {mode:04o}); run: chmod o= {shown}")
     })
-}
-
-#[cfg(not(unix))]
-pub(super) fn open_to_everyone(_path: &Path, _what: &str) -> Option<String> {
-    None
 }

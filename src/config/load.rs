@@ -16,6 +16,7 @@ use super::{
 };
 use crate::model::PageSize;
 use crate::schedule::{Schedule, ScheduleError, parse_timezone};
+use crate::trust;
 
 /// Read if no other file is named; it may be missing.
 pub(super) const DEFAULT_FILE: &str = "/etc/customer-mirror/config.toml";
@@ -103,7 +104,7 @@ pub(super) fn build(
 ) -> Result<Config, ConfigError> {
     let api = api(settings)?;
     Ok(Config {
-        warnings: warnings(api.as_ref(), environment),
+        warnings: warnings(api.as_ref(), environment, file.as_deref()),
         api,
         retry: retry(settings)?,
         schedule: timing(settings)?,
@@ -120,8 +121,11 @@ pub(super) fn build(
     })
 }
 
-fn warnings(api: Option<&Api>, environment: &Environment) -> Vec<String> {
+fn warnings(api: Option<&Api>, environment: &Environment, file: Option<&Path>) -> Vec<String> {
     let mut warnings = environment.warnings();
+    warnings.extend(
+        file.and_then(|file| trust::warning_of(file, ", and so have the key sent elsewhere")),
+    );
     if api.is_some_and(|api| api.base_url.path().ends_with("/customers")) {
         warnings.push(
             "api.base_url ends with /customers, which this program adds by itself; it should probably be left out"

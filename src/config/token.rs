@@ -10,7 +10,7 @@ use super::Http;
 use super::environment::{CREDENTIALS_VARIABLE, Environment, TOKEN_VARIABLE};
 use super::error::ConfigError;
 use super::file::{TOKEN_REMEDY, read_text};
-use super::key::{FILE_BYTES_MAX, open_to_everyone, unfit};
+use super::key::{FILE_BYTES_MAX, exposure, unfit};
 
 /// A shorter one could be guessed over the network.
 const CHARS_MIN: usize = 16;
@@ -56,7 +56,11 @@ impl HttpToken {
             }
         }
         if let Some(path) = &http.token_file {
-            return from_file(path, read_text(path, FILE_BYTES_MAX)).map(Some);
+            let loaded = from_file(path, read_text(path, FILE_BYTES_MAX))?;
+            return Ok(Some(LoadedToken {
+                warnings: exposure(path, "the token of [http]").into_iter().collect(),
+                ..loaded
+            }));
         }
         if let Some(text) = environment.get(TOKEN_VARIABLE) {
             let token =
@@ -88,9 +92,8 @@ fn from_file(path: &Path, read: io::Result<String>) -> Result<LoadedToken, Confi
     let token = checked(&text).map_err(|problem| ConfigError::at(&place, problem))?;
     Ok(LoadedToken {
         token,
-        warnings: open_to_everyone(path, "the token of [http]")
-            .into_iter()
-            .collect(),
+        // systemd has made it, for this service alone.
+        warnings: Vec::new(),
     })
 }
 

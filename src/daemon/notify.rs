@@ -6,6 +6,7 @@ use sd_notify::NotifyState;
 use tokio::sync::watch;
 use tracing::debug;
 
+use crate::harmless::harmless;
 use crate::model::{Holdings, Timestamp};
 use crate::status::{Idle, Phase, Progress};
 
@@ -41,7 +42,8 @@ pub async fn forward(mut progress: watch::Receiver<Progress>) {
     let mut shown = String::new();
     while progress.changed().await.is_ok() {
         let now = progress.borrow_and_update().clone();
-        let text = describe(&now);
+        // In systemd's protocol a new line begins another field.
+        let text = harmless(&describe(&now)).into_owned();
         let mut states = Vec::new();
         if text != shown {
             states.push(NotifyState::Status(&text));

@@ -12,4 +12,4 @@ mod page;
 
 pub use columns::{COLUMNS, Column, DRIFT_POINTERS, Kind};
 pub use customer::{Customer, User, Value, customer};
-pub use page::{MalformedPage, page};
+pub use page::{MalformedPage, page, page_without};

@@ -17,6 +17,8 @@ const RECORDS_MAX: usize = 100_000;
 const REPAIRS_MAX: usize = 100_000;
 /// The byte order mark that some servers put before UTF-8.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+/// What is kept in place of a secret.
+const SECRET: &[u8] = b"[key]";
 
 /// Why a body is not a page of customers. The server breaks the protocol, or something in between answered for it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,7 +38,19 @@ pub enum MalformedPage {
 ///
 /// # Errors
 /// [`MalformedPage`] if the body is no JSON object with an `items` array and a `pagination` object.
-pub fn page(mut body: Vec<u8>) -> Result<Page, MalformedPage> {
+pub fn page(body: Vec<u8>) -> Result<Page, MalformedPage> {
+    page_without(body, |_| Vec::new())
+}
+
+/// The same; what `secrets` finds in the body, in order, is not in the page. A record that it was in is set apart, as it isn't what
+/// the server sent any more.
+///
+/// # Errors
+/// As [`page`]; and if the cursor is one of the places, since without it no cursor is left.
+pub fn page_without(
+    mut body: Vec<u8>,
+    secrets: impl FnOnce(&str) -> Vec<Range<usize>>,
+) -> Result<Page, MalformedPage> {
     if body.starts_with(BYTE_ORDER_MARK) {
         // RFC 8259 lets a reader ignore it.
         body.drain(..BYTE_ORDER_MARK.len());
@@ -47,6 +61,13 @@ pub fn page(mut body: Vec<u8>) -> Result<Page, MalformedPage> {
     let (text, repairs) = match String::from_utf8(body) {
         Ok(text) => (text, Vec::new()),
         Err(error) => repaired(error.as_bytes())?,
+    };
+    let places = secrets(&text);
+    let is_cut = !places.is_empty();
+    let (text, repairs) = if is_cut {
+        without(&text, repairs, &places)
+    } else {
+        (text, repairs)
     };
     let envelope: Envelope<'_> = serde_json::from_str(&text).map_err(|error| malformed(&error))?;
     let Items(items) = envelope
@@ -61,6 +82,15 @@ pub fn page(mut body: Vec<u8>) -> Result<Page, MalformedPage> {
     {
         return Err(MalformedPage::WrongShape(
             "`nextCursor` is longer than 16 KiB".into(),
+        ));
+    }
+    if is_cut
+        && next
+            .as_ref()
+            .is_some_and(|cursor| cursor.contains(char::REPLACEMENT_CHARACTER))
+    {
+        return Err(MalformedPage::WrongShape(
+            "`nextCursor` has the API key in it, which must not be kept".into(),
         ));
     }
     let base = text.as_ptr().addr();
@@ -101,11 +131,39 @@ fn repaired(body: &[u8]) -> Result<(String, Vec<Repair>), MalformedPage> {
             repairs.push(Repair {
                 at: text.len(),
                 bytes: chunk.invalid().to_vec(),
+                is_secret: false,
             });
             text.push(char::REPLACEMENT_CHARACTER);
         }
     }
     Ok((text, repairs))
+}
+
+/// The text with U+FFFD in each of these places, which are in order, and where all stand-ins are now.
+fn without(text: &str, repairs: Vec<Repair>, places: &[Range<usize>]) -> (String, Vec<Repair>) {
+    let mut left = String::with_capacity(text.len());
+    let mut moved: Vec<Repair> = Vec::with_capacity(repairs.len() + places.len());
+    let mut repairs = repairs.into_iter().peekable();
+    let mut end = 0;
+    let rest = text.len()..text.len();
+    for place in places.iter().chain(std::iter::once(&rest)) {
+        let start = place.start.max(end);
+        while let Some(repair) = repairs.next_if(|repair| repair.at < start) {
+            let at = left.len() + (repair.at - end);
+            moved.push(Repair { at, ..repair });
+        }
+        left.push_str(&text[end..start]);
+        if start < place.end {
+            moved.push(Repair {
+                at: left.len(),
+                bytes: SECRET.to_vec(),
+                is_secret: true,
+            });
+            left.push(char::REPLACEMENT_CHARACTER);
+        }
+        end = start.max(place.end);
+    }
+    (left, moved)
 }
 
 fn malformed(error: &serde_json::Error) -> MalformedPage {
@@ -352,6 +410,41 @@ mod tests {
             Some(b"{\"b\":\"\xff\xfe\"}".as_slice())
         );
         assert_eq!((page.foreign_bytes(0), page.foreign_bytes(2)), (None, None));
+    }
+
+    #[test]
+    fn a_secret_is_cut_out_and_its_record_marked() {
+        let body = b"{\"items\":[{\"a\":\"\xff\"},{\"b\":\"my s3cret, s3cret\xfe\"},{\"c\":2}],\"s3cret\":1,\"pagination\":{\"nextCursor\":\"n\"}}";
+        let find = |text: &str| -> Vec<Range<usize>> {
+            let found = text.match_indices("s3cret");
+            found.map(|(at, found)| at..at + found.len()).collect()
+        };
+        let page = page_without(body.to_vec(), find).unwrap();
+        assert!(!page.text.contains("s3cret"));
+        assert_eq!(page.next.as_ref().map(Cursor::as_str), Some("n"));
+        assert_eq!(
+            page.records().collect::<Vec<_>>(),
+            [
+                "{\"a\":\"\u{fffd}\"}",
+                "{\"b\":\"my \u{fffd}, \u{fffd}\u{fffd}\"}",
+                "{\"c\":2}"
+            ]
+        );
+        let bytes = |index| page.foreign_bytes(index);
+        assert_eq!(bytes(0).as_deref(), Some(b"{\"a\":\"\xff\"}".as_slice()));
+        assert_eq!(
+            bytes(1).as_deref(),
+            Some(b"{\"b\":\"my [key], [key]\xfe\"}".as_slice())
+        );
+        assert_eq!(bytes(2), None);
+        let secret = [0, 1, 2].map(|index| page.had_secret(index));
+        assert_eq!(secret, [false, true, false]);
+        let cursor = b"{\"items\":[],\"pagination\":{\"nextCursor\":\"a-s3cret\"}}";
+        let error = page_without(cursor.to_vec(), find).unwrap_err().to_string();
+        assert!(
+            error.contains("`nextCursor` has the API key in it"),
+            "{error}"
+        );
     }
 
     #[test]

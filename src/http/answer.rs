@@ -1,7 +1,9 @@
 //! What goes out: a body in memory, and the headers that each answer has.
 
 use axum::body::Body;
-use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode};
 use axum::response::IntoResponse;
 use serde::Serialize;
@@ -94,6 +96,13 @@ impl Answer {
     pub(super) fn allow_reading(mut self) -> Self {
         self.headers
             .push((ALLOW, HeaderValue::from_static("GET, HEAD")));
+        self
+    }
+
+    /// The last answer on its connection: what follows may not be what it seems.
+    pub(super) fn closing(mut self) -> Self {
+        self.headers
+            .push((CONNECTION, HeaderValue::from_static("close")));
         self
     }
 

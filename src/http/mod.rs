@@ -10,6 +10,7 @@ mod answer;
 mod budget;
 mod desk;
 mod gate;
+mod guesses;
 pub(crate) mod health;
 mod metrics;
 mod pace;

@@ -2,22 +2,26 @@
 
 use std::time::{Duration, Instant};
 
-/// So many at once, after a quiet time: several browsers that open the page.
-const BURST: f64 = 200.0;
+/// So many questions at once, after a quiet time: several browsers that open the page.
+pub(super) const BURST: f64 = 200.0;
 /// So many a second for long: far over what people and a few monitors ask, far under what would keep a core busy.
-const PER_SECOND: f64 = 50.0;
+pub(super) const PER_SECOND: f64 = 50.0;
 
 /// The bucket.
 #[derive(Debug)]
 pub(super) struct Pace {
+    burst: f64,
+    per_second: f64,
     left: f64,
     at: Instant,
 }
 
 impl Pace {
-    pub(super) fn new(now: Instant) -> Self {
+    pub(super) fn new(now: Instant, burst: f64, per_second: f64) -> Self {
         Self {
-            left: BURST,
+            burst,
+            per_second,
+            left: burst,
             at: now,
         }
     }
@@ -25,10 +29,10 @@ impl Pace {
     /// Takes one out; if there is none, how long until there is.
     pub(super) fn take(&mut self, now: Instant) -> Result<(), Duration> {
         let passed = now.saturating_duration_since(self.at).as_secs_f64();
-        self.left = (self.left + passed * PER_SECOND).min(BURST);
+        self.left = (self.left + passed * self.per_second).min(self.burst);
         self.at = now;
         if self.left < 1.0 {
-            return Err(Duration::from_secs_f64((1.0 - self.left) / PER_SECOND));
+            return Err(Duration::from_secs_f64((1.0 - self.left) / self.per_second));
         }
         self.left -= 1.0;
         Ok(())
@@ -42,7 +46,7 @@ mod tests {
     #[test]
     fn a_burst_then_a_steady_rate() {
         let start = Instant::now();
-        let mut pace = Pace::new(start);
+        let mut pace = Pace::new(start, BURST, PER_SECOND);
         let answered = |pace: &mut Pace, at: Duration| {
             (0..1000).filter(|_| pace.take(start + at).is_ok()).count()
         };

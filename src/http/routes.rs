@@ -18,11 +18,13 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use tokio::time::timeout;
 use tower::ServiceExt;
+use tracing::warn;
 
 use super::answer::{Answer, shielded};
 use super::desk::{Desk, Trouble};
 use super::gate::{Gate, Refusal};
-use super::pace::Pace;
+use super::guesses::Guesses;
+use super::pace::{self, Pace};
 use super::readers::ReadError;
 use super::{Site, pages};
 use crate::config::Listen;
@@ -39,6 +41,7 @@ pub(super) struct Routes {
     router: Router,
     gate: Gate,
     pace: Mutex<Pace>,
+    guesses: Mutex<Guesses>,
 }
 
 type Shared = State<Arc<Desk>>;
@@ -73,7 +76,8 @@ impl Routes {
         Self {
             router,
             gate,
-            pace: Mutex::new(Pace::new(started)),
+            pace: Mutex::new(Pace::new(started, pace::BURST, pace::PER_SECOND)),
+            guesses: Mutex::new(Guesses::new(started)),
         }
     }
 
@@ -97,8 +101,9 @@ impl Routes {
             Err(Turned::Refused(refusal)) => {
                 let answer = refused(&explain(refusal));
                 match refusal {
-                    Refusal::Method => answer.allow_reading(),
-                    Refusal::Token => answer.challenge(),
+                    Refusal::Method => answer.allow_reading().closing(),
+                    Refusal::Body => answer.closing(),
+                    Refusal::Token | Refusal::WrongToken => answer.challenge(),
                     Refusal::Host | Refusal::OtherSite => answer,
                 }
                 .into_response()
@@ -116,7 +121,23 @@ impl Routes {
         let checked = self
             .gate
             .check(request.method(), request.uri(), request.headers());
-        checked.map_err(Turned::Refused)
+        checked.map_err(|refusal| match refusal {
+            Refusal::WrongToken if self.is_guessing() => Turned::TooMany,
+            refusal => Turned::Refused(refusal),
+        })
+    }
+
+    /// Takes a wrong token in; true if they come too fast.
+    fn is_guessing(&self) -> bool {
+        let mut guesses = self.guesses.lock().unwrap_or_else(PoisonError::into_inner);
+        let guess = guesses.take(Instant::now());
+        if let Some(requests) = guess.tell {
+            warn!(
+                requests,
+                "a wrong token was given: somebody guesses, or has an old one"
+            );
+        }
+        guess.is_too_fast
     }
 }
 
@@ -151,7 +172,13 @@ fn explain(refusal: Refusal) -> Trouble {
             "a page of another site asked for this",
             "Open it in a window of its own.",
         ),
-        Refusal::Token => Trouble::new(
+        Refusal::Body => Trouble::new(
+            StatusCode::BAD_REQUEST,
+            "A question without a body",
+            "a request that has a body is not answered",
+            "Ask without one.",
+        ),
+        Refusal::Token | Refusal::WrongToken => Trouble::new(
             StatusCode::UNAUTHORIZED,
             "The token is needed",
             "the token of [http] is needed: as \"Authorization: Bearer …\", or as password with any user name",

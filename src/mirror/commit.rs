@@ -84,7 +84,11 @@ impl Mirror {
                 updates: Updates::default(),
             };
             for (index, raw) in page.records().enumerate() {
-                writer.write_record(raw, page.foreign_bytes(index))?;
+                let apart = page.foreign_bytes(index).map(|bytes| {
+                    let reason = quarantine::reason_of(page.had_secret(index));
+                    (reason, bytes)
+                });
+                writer.write_record(raw, apart)?;
             }
             writer.finish(page.next.as_ref(), cost)?;
             expected_row = writer.expected_row;
@@ -135,10 +139,11 @@ struct PageWriter<'a> {
 }
 
 impl PageWriter<'_> {
-    fn write_record(&mut self, raw: &str, foreign: Option<Vec<u8>>) -> rusqlite::Result<()> {
+    /// `apart` is why a record is not even read, and its bytes.
+    fn write_record(&mut self, raw: &str, apart: Option<(&str, Vec<u8>)>) -> rusqlite::Result<()> {
         self.commit.records += 1;
-        if let Some(bytes) = foreign {
-            return self.set_apart(raw, quarantine::NOT_UTF8, Some(bytes));
+        if let Some((reason, bytes)) = apart {
+            return self.set_apart(raw, reason, Some(bytes));
         }
         let (row_id, read, count) =
             match rows::compare(self.connection, raw, self.seed, self.expected_row)? {

@@ -18,7 +18,7 @@ pub enum MirrorError {
         path: PathBuf,
     },
     /// The file, or its folder, can't be created or opened for writing.
-    #[error("{}: can't be opened for writing: {reason}; check that the folder exists and who owns it", path.display())]
+    #[error("{}: can't be opened for writing: {reason}{}", path.display(), remedy_of(reason))]
     NotWritable {
         /// The file.
         path: PathBuf,
@@ -126,6 +126,15 @@ pub enum MirrorError {
         /// SQLite's error.
         error: rusqlite::Error,
     },
+}
+
+/// What to do, if the reason doesn't say so itself.
+fn remedy_of(reason: &str) -> &'static str {
+    if reason.contains("; ") {
+        ""
+    } else {
+        "; check that the folder exists and who owns it"
+    }
 }
 
 /// What the daemon calls itself in the lock; whoever finds the mirror locked knows by it how to ask for a pass.

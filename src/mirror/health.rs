@@ -106,6 +106,8 @@ pub struct Files {
     pub wal_bytes: u64,
     /// The folder.
     pub folder: Option<FileFacts>,
+    /// Who else could change what the mirror says, by what its folders allow, and what to do about it.
+    pub exposure: Option<(String, String)>,
     /// The file system of the folder; of the nearest one above it, where it isn't there yet.
     pub disk: Option<Disk>,
 }
@@ -133,6 +135,7 @@ impl Files {
             damaged: see(recover::kept(path).unwrap_or_default()),
             wal_bytes: wal.map_or(0, |wal| wal.size_bytes),
             folder: FileFacts::of(folder).ok(),
+            exposure: files::exposure(path),
             disk: disk(folder),
         }
     }

@@ -4,7 +4,6 @@
 
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -46,17 +45,7 @@ impl Lock {
     pub(super) fn acquire(path: &Path, command: &str) -> Result<Self, MirrorError> {
         let lock_path = files::beside(path, SUFFIX);
         let io = |error| MirrorError::from_io(&lock_path, &error);
-        let mut file = files::open_or_create(&lock_path).map_err(io)?;
-        let (named, opened) = std::fs::symlink_metadata(&lock_path)
-            .and_then(|named| Ok((named, file.metadata()?)))
-            .map_err(io)?;
-        if (named.dev(), named.ino()) != (opened.dev(), opened.ino()) {
-            // In the folder of another user it could lead root to any file, and what is written below would overwrite that.
-            return Err(MirrorError::NotWritable {
-                path: lock_path,
-                reason: "it is a symbolic link, which a lock may not be".to_owned(),
-            });
-        }
+        let mut file = files::open_or_create_beside(&lock_path).map_err(io)?;
         let mut attempt = 1;
         while let Err(error) = file.try_lock() {
             match error {
@@ -120,7 +109,12 @@ pub enum LockState {
 
 /// How the lock of the mirror at `path` stands.
 pub(super) fn state(path: &Path) -> LockState {
-    let mut file = match File::open(files::beside(path, SUFFIX)) {
+    let lock_path = files::beside(path, SUFFIX);
+    // Never a wait for somebody at the other end of a pipe.
+    if let Some(what) = files::not_a_file(&lock_path) {
+        return LockState::Unknown(format!("{}: {what}", lock_path.display()));
+    }
+    let mut file = match File::open(lock_path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return LockState::Free(None),
         Err(error) => return LockState::Unknown(error.to_string()),

@@ -148,8 +148,12 @@ impl Mirror {
     }
 
     fn open_locked(path: &Path, source: Option<&str>, command: &str) -> Result<Self> {
+        files::refuse_trap(path).map_err(|error| MirrorError::from_io(path, &error))?;
         let lock = lock::Lock::acquire(path, command)?;
         files::open_or_create(path).map_err(|error| MirrorError::from_io(path, &error))?;
+        if let Some((found, remedy)) = files::exposure(path) {
+            tracing::warn!("{found}; {remedy}");
+        }
         let connection = schema::open_for_writing(path)?;
         files::share_with_group(path);
         let mut mirror = Self::assemble(path, connection, Some(lock))?;

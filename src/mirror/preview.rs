@@ -109,7 +109,7 @@ impl Preview {
             self.walked.records += 1;
             let foreign = page.foreign_bytes(index).is_some();
             let standing = if foreign {
-                Standing::Unreadable(quarantine::NOT_UTF8)
+                Standing::Unreadable(quarantine::reason_of(page.had_secret(index)))
             } else {
                 rows::compare(&self.connection, raw, self.seed, self.expected_row)?
             };

@@ -25,7 +25,7 @@ pub struct Quarantined {
     pub customer_id: Option<String>,
     /// Why it can't be mirrored.
     pub reason: String,
-    /// The record as sent; U+FFFD stands for bytes that are not UTF-8.
+    /// The record as sent; U+FFFD stands for bytes that are not UTF-8, `[key]` for the API key.
     pub raw: String,
     /// When it was met last.
     pub at: String,
@@ -40,8 +40,17 @@ pub struct Retried {
     pub remaining: u64,
 }
 
+/// Why a record is set apart that is no text.
+const NOT_UTF8: &str = "bytes that are not UTF-8";
+
+/// Why one is that the API key was in.
+const HAS_KEY: &str = "the API key is in it, which is cut out of what is kept here: whoever sees this customer at the server sees the \
+    key; have the key replaced";
+
 /// Why a record is set apart whose bytes differ from its text.
-pub(super) const NOT_UTF8: &str = "bytes that are not UTF-8";
+pub(super) fn reason_of(had_secret: bool) -> &'static str {
+    if had_secret { HAS_KEY } else { NOT_UTF8 }
+}
 
 /// Characters of a record in a list.
 const LISTED_CHARS_MAX: usize = 4000;

@@ -55,6 +55,7 @@ pub(super) fn open_beside(path: &Path) -> Result<Option<Connection>> {
 }
 
 fn connect(path: &Path) -> Result<Connection> {
+    files::refuse_planted(path).map_err(|error| MirrorError::from_io(path, &error))?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     Connection::open_with_flags(path, flags)
         .and_then(|connection| {
@@ -67,6 +68,10 @@ fn connect(path: &Path) -> Result<Connection> {
 /// Opens the file read-only; it must be a mirror that this version knows.
 pub(super) fn open_for_reading(path: &Path) -> Result<Connection> {
     let sqlite = |error| MirrorError::from_sqlite(path, error);
+    if let Some(reason) = files::not_a_file(path) {
+        let path = path.to_owned();
+        return Err(MirrorError::NotAMirror { path, reason });
+    }
     match std::fs::File::open(path) {
         Ok(_) => {}
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -81,6 +86,11 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Connection> {
             });
         }
     }
+    // Also a reader writes to the -shm file.
+    files::refuse_planted(path).map_err(|error| MirrorError::NotReadable {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    })?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(sqlite)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(sqlite)?;

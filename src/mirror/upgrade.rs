@@ -89,7 +89,7 @@ fn copy_to(connection: &Connection, path: &Path, to: &Path) -> Result<()> {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io(error)),
         _ => {}
     }
-    let file = files::open_or_create(to).map_err(io)?;
+    let file = files::create(to).map_err(io)?;
     copy::vacuum_into(connection, to).map_err(|error| MirrorError::from_sqlite(path, error))?;
     file.sync_all().map_err(io)
 }

@@ -174,7 +174,8 @@ impl Listing {
             ));
         }
         let kept = (body.len() <= QUOTABLE_BYTES_MAX).then(|| body.clone());
-        let page = decode::page(body).map_err(|error| {
+        let key_in = |text: &str| self.redactor.key.in_json(text);
+        let page = decode::page_without(body, key_in).map_err(|error| {
             let mut what = match encoding {
                 Some(encoding) => format!("200 OK in an unknown Content-Encoding {encoding:?}"),
                 None => format!("200 OK, but {error}"),

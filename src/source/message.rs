@@ -4,9 +4,9 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::io;
 
-use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
+use super::spelling::Spellings;
 use crate::config::ApiKey;
 
 /// The most that is quoted of a response, in characters.
@@ -20,44 +20,13 @@ const CAUSES_MAX: usize = 16;
 
 /// Cuts the API key out of texts.
 pub(super) struct Redactor {
-    /// The key in each spelling that may come back, longest first.
-    forms: Vec<SecretString>,
+    pub(super) key: Spellings,
 }
 
 impl Redactor {
     pub(super) fn new(key: &ApiKey) -> Self {
-        let key = key.expose();
-        let escaped = |keep: fn(u8) -> bool, hex: fn(u8) -> String| -> String {
-            key.bytes()
-                .map(|byte| match byte {
-                    byte if keep(byte) => char::from(byte).to_string(),
-                    byte => hex(byte),
-                })
-                .collect()
-        };
-        let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-        // Form encoding keeps `*` and escapes `~`.
-        let form = |byte: u8| byte.is_ascii_alphanumeric() || b"-._*".contains(&byte);
-        let json = Value::from(key).to_string();
-        let html = key
-            .replace('&', "&amp;")
-            .replace('<', "&lt;")
-            .replace('>', "&gt;")
-            .replace('"', "&quot;");
-        let mut forms = vec![
-            key.to_owned(),
-            escaped(unreserved, |byte| format!("%{byte:02X}")),
-            escaped(unreserved, |byte| format!("%{byte:02x}")),
-            escaped(form, |byte| format!("%{byte:02X}")),
-            json.trim_matches('"').to_owned(),
-            html.replace('\'', "&#39;"),
-            html,
-        ];
-        forms.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
-        forms.dedup();
-        forms.retain(|form| !form.is_empty());
         Self {
-            forms: forms.into_iter().map(SecretString::from).collect(),
+            key: Spellings::new(key),
         }
     }
 
@@ -67,13 +36,9 @@ impl Redactor {
         let mut redacted = String::with_capacity(text.len());
         // One walk, so that what is put in is never taken for the key itself.
         while let Some(next) = rest.chars().next() {
-            let form = self
-                .forms
-                .iter()
-                .find(|form| rest.starts_with(form.expose_secret()));
-            if let Some(form) = form {
+            if let Some(length) = self.key.at_start_of(rest) {
                 redacted.push_str("[key]");
-                rest = &rest[form.expose_secret().len()..];
+                rest = &rest[length..];
             } else {
                 redacted.push(next);
                 rest = &rest[next.len_utf8()..];

@@ -1,7 +1,8 @@
 //! Where the pages come from: one trait, and its one implementation over HTTP.
 //!
 //! `http` is the retry loop, `visit` a single try for a person to look at, `listing` one request, `client` how it is sent. What they decide by is pure: `classify` and
-//! `trial` (what a failure leads to), `backoff`, `headers` (what the server says about waiting), `page_size`, `message`.
+//! `trial` (what a failure leads to), `backoff`, `headers` (what the server says about waiting), `page_size`, `message`, `spelling`
+//! (the key, however it comes back).
 
 mod activity;
 mod backoff;
@@ -16,6 +17,7 @@ mod message;
 mod page_size;
 #[cfg(test)]
 mod scripted_server;
+mod spelling;
 mod trial;
 mod visit;
 

@@ -47,5 +47,6 @@ mod sim;
 mod support;
 mod sweep;
 mod tools;
+mod traps;
 mod watchdog;
 mod wrong_clock;

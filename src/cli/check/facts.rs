@@ -54,8 +54,8 @@ pub(super) enum KeyFacts {
     Unusable(Failure),
     /// There is one for the service, in a file that this process may not read.
     OutOfReach(PathBuf),
-    /// In a file.
-    InFile(FileFacts, KeyFile),
+    /// In a file; and who else could put another in its place.
+    InFile(FileFacts, KeyFile, Option<Finding>),
     /// In an environment variable of this name.
     InEnvironment(String),
 }
@@ -78,8 +78,23 @@ pub(super) enum HttpFacts {
     Unclear,
     /// There is to be none.
     Off,
-    /// It is to be there; and whether there is a token, or why not.
-    On(Listen, Result<bool, String>),
+    /// It is to be there; and what is known of its token, or why there is none.
+    On(Listen, Result<TokenFacts, String>),
+}
+
+/// The token of the endpoint.
+#[derive(Debug, Clone, Default)]
+pub(super) struct TokenFacts {
+    pub(super) is_there: bool,
+    /// What the operator should know of its file, each with its remedy.
+    pub(super) warnings: Vec<String>,
+}
+
+/// Something that is wrong, and what to do.
+#[derive(Debug, Clone)]
+pub(super) struct Finding {
+    pub(super) found: String,
+    pub(super) remedy: String,
 }
 
 /// The mirror.

@@ -10,6 +10,7 @@ use chrono::Utc;
 use super::Frame;
 use super::facts::{
     ApiFacts, ConfigFacts, Contents, Examined, Facts, HttpFacts, MirrorFacts, ServerFacts, State,
+    TokenFacts,
 };
 use crate::cli::watch::Watch;
 use crate::cli::{Exit, Failure, progress};
@@ -101,7 +102,10 @@ fn http(survey: &Survey, environment: &Environment) -> HttpFacts {
         return HttpFacts::Off;
     };
     let token = HttpToken::load(http, environment);
-    let token = token.map(|token| token.is_some());
+    let token = token.map(|token| TokenFacts {
+        is_there: token.is_some(),
+        warnings: token.map(|token| token.warnings).unwrap_or_default(),
+    });
     HttpFacts::On(listen.clone(), token.map_err(|error| error.to_string()))
 }
 

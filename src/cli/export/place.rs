@@ -10,12 +10,10 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::{Exit, Failure};
 use crate::mirror;
+use crate::trust;
 
 /// As the kernel has it.
 const LINKS_MAX: usize = 40;
-
-/// Of a folder like /tmp, where everybody may put links.
-const STICKY: u32 = 0o1000;
 
 /// Where to write.
 #[derive(Debug, PartialEq, Eq)]
@@ -75,6 +73,10 @@ fn is_same(place: &Place, metadata: Option<&Metadata>, file: &Path) -> bool {
 /// Follows links as the kernel does, so that the file is replaced and not the link to it.
 fn followed(output: &Path) -> Result<Place, Failure> {
     let failed = |error: &io::Error| cannot_create(output, error);
+    // It may lead to a file that is dear to whoever runs this.
+    if let Some(doubt) = trust::strange_link(output) {
+        return Err(failed(&io::Error::other(doubt.to_string())));
+    }
     let mut path = output.to_owned();
     for _ in 0..LINKS_MAX {
         let ends_as_folder = path.as_os_str().as_bytes().ends_with(b"/");
@@ -100,7 +102,6 @@ fn followed(output: &Path) -> Result<Place, Failure> {
         if !found.is_symlink() {
             return Ok(stream(path));
         }
-        refuse_link_of_a_stranger(&path, &found).map_err(|error| failed(&error))?;
         path = folder.join(std::fs::read_link(&path).map_err(|error| failed(&error))?);
     }
     Err(failed(&rustix::io::Errno::LOOP.into()))
@@ -120,17 +121,6 @@ fn stream(path: PathBuf) -> Place {
 pub(super) fn of_stdout() -> io::Result<Metadata> {
     let stdout = std::io::stdout().as_fd().try_clone_to_owned()?;
     std::fs::File::from(stdout).metadata()
-}
-
-/// In a folder where everybody may put links, one by somebody else may lead to a file that is dear to whoever runs this. The kernel
-/// has the same rule (`fs.protected_symlinks`).
-fn refuse_link_of_a_stranger(path: &Path, link: &Metadata) -> io::Result<()> {
-    let folder = std::fs::metadata(folder_of(path))?;
-    let ours = rustix::process::geteuid().as_raw();
-    if folder.mode() & STICKY != 0 && ![ours, folder.uid()].contains(&link.uid()) {
-        return Err(io::Error::other("it is a symbolic link of another user"));
-    }
-    Ok(())
 }
 
 /// A file of another content below the -wal file of the old one would be taken for damaged, or be.

@@ -168,3 +168,77 @@ async fn a_socket_is_for_owner_and_group_and_goes_with_the_program() {
     served.stop().await;
     assert!(!path.exists());
 }
+
+/// What a proxy and this program could part in different ways is one request, or none: what is in its body is not taken for another.
+#[tokio::test]
+async fn no_request_can_be_hidden_in_another() {
+    let bench = bench().await;
+    let served = Served::start(&bench).await;
+    let hidden = "GET /api/status HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let length = hidden.len();
+    for head in [
+        format!("GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n"),
+        format!(
+            "GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+        ),
+        format!(
+            "GET / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: xchunked\r\nContent-Length: {length}\r\n\r\n"
+        ),
+        format!(
+            "GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nContent-Length: {length}\r\n\r\n"
+        ),
+        format!("GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length : {length}\r\n\r\n"),
+        format!("GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: +{length}\r\n\r\n"),
+        "GET / HTTP/1.1\r\nHost: localhost\r\nX: a\0b\r\n\r\n".to_owned(),
+        "GET / HTTP/1.1\r\nHost: localhost\r\n folded: x\r\n\r\n".to_owned(),
+        "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n"
+            .to_owned(),
+    ] {
+        let reply = served.at.say(&format!("{head}{hidden}")).await;
+        let answers = 1 + reply.body.matches("HTTP/1.1 ").count();
+        assert!(
+            answers == 1 && matches!(reply.status, 400 | 405),
+            "{head:?}: {reply:?}"
+        );
+        assert!(!reply.body.contains("\"live\""), "{head:?}: {reply:?}");
+    }
+    served.stop().await;
+}
+
+/// A guesser is slowed down, and the log hears of it; who has the token is answered all the while.
+#[tokio::test]
+async fn a_guesser_gets_few_answers() {
+    let mut bench = bench().await;
+    let file = bench.folder.path().join("token");
+    std::fs::write(&file, "a-token-that-is-long\n").unwrap();
+    bench.set("http.token_file", &format!("{file:?}"));
+    let served = Served::start(&bench).await;
+    let with = |token: &str| format!("Authorization: Bearer {token}");
+    let mut refused = [0, 0];
+    for guess in 0..60 {
+        let wrong = with(&format!("a-token-that-is-{guess:04}"));
+        let reply = served.at.get_with("/", &["Host: localhost", &wrong]).await;
+        match reply.status {
+            401 => refused[0] += 1,
+            429 => refused[1] += 1,
+            _ => panic!("{reply:?}"),
+        }
+        assert!(!reply.body.contains("a-token-that"), "{reply:?}");
+    }
+    assert!(refused[0] >= 20 && refused[1] > 0, "{refused:?}");
+    let right = with("a-token-that-is-long");
+    let reply = served
+        .at
+        .get_with("/api/status", &["Host: localhost", &right])
+        .await;
+    reply.is(200);
+    let Served { running, .. } = served;
+    running.signal("TERM").await;
+    let run = running.end().await;
+    run.exits(0);
+    assert_eq!(
+        run.stderr.matches("a wrong token was given").count(),
+        1,
+        "{run:?}"
+    );
+}

@@ -3,9 +3,10 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use crate::cli::check::facts::{KeyFacts, KeyFile};
+use crate::cli::check::facts::{Finding, KeyFacts, KeyFile};
 use crate::config::{Api, ApiKey, Environment, LoadedKey, Survey};
 use crate::mirror::FileFacts;
+use crate::trust;
 
 /// What is known of the key, and the key.
 pub(super) fn gather(survey: &Survey, environment: &Environment) -> (KeyFacts, Option<ApiKey>) {
@@ -54,8 +55,15 @@ fn found(loaded: LoadedKey, kind: Option<KeyFile>) -> (KeyFacts, Option<ApiKey>)
     } else {
         KeyFile::Credential
     });
-    let facts = match FileFacts::of(Path::new(&loaded.origin)) {
-        Ok(file) => KeyFacts::InFile(file, kind),
+    let origin = Path::new(&loaded.origin);
+    // What systemd hands over it has made itself.
+    let doubt = (kind != KeyFile::Credential).then(|| trust::doubt_of(origin));
+    let doubt = doubt.flatten().map(|doubt| Finding {
+        found: format!("{}: {doubt}", loaded.origin),
+        remedy: doubt.remedy(),
+    });
+    let facts = match FileFacts::of(origin) {
+        Ok(file) => KeyFacts::InFile(file, kind, doubt),
         Err(_) => KeyFacts::InEnvironment(loaded.origin),
     };
     (facts, Some(loaded.key))

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::cli::check::facts::{Facts, HttpFacts, KeyFacts, KeyFile};
+use crate::cli::check::facts::{Facts, Finding, HttpFacts, KeyFacts, KeyFile};
 use crate::cli::check::verdict::Verdict;
 use crate::cli::output::{ago, moment, span};
 use crate::cli::{Exit, Failure};
@@ -10,8 +10,6 @@ use crate::config::Listen;
 use crate::mirror::FileFacts;
 use crate::model::format_timestamp;
 
-/// Anybody may write.
-const BY_OTHERS_WRITABLE: u32 = 0o002;
 /// Anybody may do anything.
 const BY_OTHERS: u32 = 0o007;
 /// The group may do anything.
@@ -27,22 +25,8 @@ pub(super) fn configuration(facts: &Facts) -> Vec<Verdict> {
         let failure = Failure::new(Exit::Config, error);
         Verdict::failed(&failure, CORRECT)
     });
-    let warnings = config.warnings.iter().map(|warning| {
-        let (found, remedy) = warning.rsplit_once("; ").unwrap_or((warning, CORRECT));
-        Verdict::warn(found, remedy)
-    });
-    let open_to_all = config
-        .file
-        .iter()
-        .filter(|file| file.mode & BY_OTHERS_WRITABLE != 0);
-    let open_to_all = open_to_all.map(|file| {
-        let shown = file.path.display();
-        Verdict::warn(
-            format!("{shown}: every user of this machine can change it, and so have the key sent elsewhere (mode {:04o})", file.mode),
-            format!("chmod o-w {shown}"),
-        )
-    });
-    let mut verdicts: Vec<Verdict> = errors.chain(warnings).chain(open_to_all).collect();
+    let warnings = config.warnings.iter().map(|warning| warn(warning));
+    let mut verdicts: Vec<Verdict> = errors.chain(warnings).collect();
     if verdicts.is_empty() {
         verdicts.push(Verdict::ok(match &config.file {
             Some(file) => file.path.display().to_string(),
@@ -50,6 +34,12 @@ pub(super) fn configuration(facts: &Facts) -> Vec<Verdict> {
         }));
     }
     verdicts
+}
+
+/// A warning that says what to do behind its last semicolon, if it does.
+fn warn(warning: &str) -> Verdict {
+    let (found, remedy) = warning.rsplit_once("; ").unwrap_or((warning, CORRECT));
+    Verdict::warn(found, remedy)
 }
 
 /// When passes are due.
@@ -90,7 +80,7 @@ pub(super) fn key(facts: &Facts) -> Verdict {
             path.display()
         )),
         KeyFacts::InEnvironment(name) => Verdict::ok(format!("in the environment variable {name}")),
-        KeyFacts::InFile(file, kind) => key_file(file, *kind),
+        KeyFacts::InFile(file, kind, doubt) => key_file(file, *kind, doubt.as_ref()),
     }
 }
 
@@ -108,15 +98,18 @@ pub(super) fn http(facts: &Facts) -> Verdict {
             format!("`customer-mirror run` won't start: {problem}"),
             "put a token there, of 16 characters or more, as `openssl rand -hex 32` makes them; if systemd hands it to the service, all is well",
         ),
-        (Ok(true), _) => Verdict::ok(format!("{listen}, for who knows the token")),
-        (Ok(false), Listen::Unix(_)) => Verdict::ok(format!("{listen}, for its owner and group")),
-        (Ok(false), Listen::Tcp(_)) => Verdict::ok(format!(
+        (Ok(token), _) if !token.warnings.is_empty() => warn(&token.warnings[0]),
+        (Ok(token), _) if token.is_there => {
+            Verdict::ok(format!("{listen}, for who knows the token"))
+        }
+        (Ok(_), Listen::Unix(_)) => Verdict::ok(format!("{listen}, for its owner and group")),
+        (Ok(_), Listen::Tcp(_)) => Verdict::ok(format!(
             "{listen}, without a token: every user of this machine can read the customers"
         )),
     }
 }
 
-fn key_file(file: &FileFacts, kind: KeyFile) -> Verdict {
+fn key_file(file: &FileFacts, kind: KeyFile, doubt: Option<&Finding>) -> Verdict {
     let (shown, mode) = (file.path.display(), file.mode);
     if mode & BY_OTHERS != 0 {
         return Verdict::warn(
@@ -134,6 +127,9 @@ fn key_file(file: &FileFacts, kind: KeyFile) -> Verdict {
             ),
             format!("chmod g= {shown}, unless the group is there for that"),
         );
+    }
+    if let Some(Finding { found, remedy }) = doubt {
+        return Verdict::warn(found, remedy);
     }
     let by_whom = match kind {
         KeyFile::Configured => "",

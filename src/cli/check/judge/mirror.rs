@@ -82,6 +82,9 @@ pub(super) fn files(facts: &Facts) -> Verdict {
             format!("chmod o= {}", names(&open)),
         );
     }
+    if let Some((found, remedy)) = &files.exposure {
+        return Verdict::warn(found, remedy);
+    }
     // As a backup has that root has put back.
     if let Some(folder) = files.folder.as_ref().filter(|folder| folder.user != ROOT) {
         let strange: Vec<&FileFacts> = files

@@ -101,7 +101,7 @@ fn with(fixture: &Fixture) -> Facts {
             ..ConfigFacts::default()
         },
         schedule: Some(schedule()),
-        key: KeyFacts::InFile(file("/etc/api-key", 0o600), KeyFile::Configured),
+        key: KeyFacts::InFile(file("/etc/api-key", 0o600), KeyFile::Configured, None),
         http: HttpFacts::Off,
         mirror: Some(MirrorFacts {
             path: PathBuf::from("/lib/m.db"),
@@ -205,10 +205,6 @@ fn configuration_and_key() {
             |facts| facts.config.warnings = vec!["a".to_owned()],
             &["config warn"],
         ),
-        (
-            |facts| facts.config.file = Some(file("/etc/config.toml", 0o666)),
-            &["config warn"],
-        ),
         (|facts| facts.config.file = None, &[]),
         (|facts| facts.schedule = None, &["schedule skipped"]),
         (
@@ -232,9 +228,29 @@ fn configuration_and_key() {
             |facts| facts.http = HttpFacts::On(listen(), Err("there is none".to_owned())),
             &["http warn"],
         ),
-        (|facts| facts.http = HttpFacts::On(listen(), Ok(true)), &[]),
-        (|facts| facts.http = HttpFacts::On(listen(), Ok(false)), &[]),
+        (|facts| facts.http = with_token(true, &[]), &[]),
+        (|facts| facts.http = with_token(false, &[]), &[]),
+        (
+            |facts| facts.http = with_token(true, &["all can read it; chmod"]),
+            &["http warn"],
+        ),
+        (
+            |facts| {
+                let file = file("/etc/api-key", 0o600);
+                let doubt = Finding {
+                    found: "somebody can change it".to_owned(),
+                    remedy: "chmod".to_owned(),
+                };
+                facts.key = KeyFacts::InFile(file, KeyFile::Configured, Some(doubt));
+            },
+            &["key warn"],
+        ),
     ]);
+}
+
+fn with_token(is_there: bool, warnings: &[&str]) -> HttpFacts {
+    let warnings = warnings.iter().map(|&text| text.to_owned()).collect();
+    HttpFacts::On(listen(), Ok(TokenFacts { is_there, warnings }))
 }
 
 fn listen() -> Listen {
@@ -249,7 +265,7 @@ fn who_can_get_at_the_key() {
             user,
             ..file("/etc/api-key", mode)
         };
-        facts.key = KeyFacts::InFile(file, kind);
+        facts.key = KeyFacts::InFile(file, kind, None);
         !trouble(&facts).is_empty()
     };
     for (mode, user, kind, is_bad) in [
