@@ -170,19 +170,6 @@ mod tests {
     use super::*;
     use crate::fixture::Fixture;
 
-    fn records(day: usize) -> Vec<String> {
-        let long = "as it was ".repeat(200);
-        let record = |number| format!("{{\"customerId\":\"c{number}\",\"name\":\"{long}{day}\"}}");
-        (1..50).map(record).collect()
-    }
-
-    fn pages(fixture: &mut Fixture, day: usize) -> Vec<String> {
-        let records = records(day);
-        let shown: Vec<&str> = records.iter().map(String::as_str).collect();
-        fixture.pass(day as i64 * 10, &[&shown]);
-        records
-    }
-
     #[test]
     fn a_file_that_sqlite_writes_is_not_overwritten() {
         let mut fixture = Fixture::filled();
@@ -193,7 +180,7 @@ mod tests {
             .unwrap();
         other.settle().unwrap();
         drop(other);
-        pages(&mut fixture, 5);
+        fixture.pass(50, &[&[r#"{"customerId":"c1","name":"B"}"#]]);
         fixture.mirror.settle().unwrap();
         let content = std::fs::read(&fixture.path).unwrap();
         std::fs::write(&fixture.path, content).unwrap();
