@@ -235,7 +235,8 @@ impl MirrorError {
                 reason: "it is a folder".to_owned(),
             },
             Some(ErrorCode::SystemIoFailure) => storage(&io_failure(&path, &error)),
-            Some(ErrorCode::DatabaseCorrupt) => Self::Damaged {
+            // Whoever writes has looked first, so that a constraint fails only where an index and its table disagree.
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::ConstraintViolation) => Self::Damaged {
                 path,
                 reason: error.to_string(),
             },
