@@ -203,6 +203,23 @@ class Resume(Scene):
         yield self.oracle
 
 
+class Again(Changing):
+    """A pass goes on that was killed, so that the -wal file has what the mirror's file lacks; and is killed again."""
+
+    def states(self):
+        states = list(super().states())
+        self.stage.api.list(self.records)
+        words, environment = self.stage.call(self, self.mirror)
+        process = subprocess.Popen(words, env=environment, stderr=subprocess.DEVNULL)
+        middle = pages(self.records, self.stage.page_size)[6][1]
+        self.stage.api.before = lambda cursor: process.kill() if cursor == middle else None
+        assert process.wait() == -9
+        self.stage.api.before = lambda cursor: None
+        assert self.mirror.with_name("m.db-wal").stat().st_size > 0
+        left = picture(self.mirror)
+        yield from states[[state.picture() for state in states].index(left) :]
+
+
 class Restart(Resume):
     """It is given up instead, and a new one begins."""
 
@@ -522,7 +539,7 @@ class Stage:
 
     def scenes(self, but=()):
         made = {
-            "first": First, "new folder": NewFolder, "unchanged": Scene, "changing": Changing, "resume": Resume, "restart": Restart, "sweep": Sweep, "prune": Prune,
+            "first": First, "new folder": NewFolder, "unchanged": Scene, "changing": Changing, "resume": Resume, "restart": Restart, "again": Again, "sweep": Sweep, "prune": Prune,
             "purge": Purge, "forget": Forget, "forget beside": Beside, "approve": Approve, "discard": Discard, "quarantine retry": Retry,
             "daemon": Daemon, "export csv": Export, "export parquet": ExportParquet, "export copy": ExportCopy,
         } | ({"upgrade": Upgrade} if self.upgrader else {})  # fmt: skip
