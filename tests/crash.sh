@@ -8,4 +8,4 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=tests/crash/setup.sh
 . tests/crash/setup.sh
-exec python3 tests/crash/kills.py "${1:-66}" "${PORT:-8980}"
+exec python3 tests/crash/kills.py "${1:-74}" "${PORT:-8980}"
