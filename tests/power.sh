@@ -12,4 +12,4 @@ if ! strace -qq -o /dev/null true 2>/dev/null; then
   echo "SKIPPED: power failures, which take strace, and a kernel that lets it trace"
   exit 0
 fi
-exec python3 tests/crash/power.py "${1:-200}" "${PORT:-8980}"
+exec python3 tests/crash/power.py "${1:-190}" "${PORT:-8980}"

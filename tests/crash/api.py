@@ -24,6 +24,8 @@ class Api:
         self.records, self.page_size, self.requests = [], page_size, []
         # A cursor with which a key is refused, as when somebody takes it back in the middle of a pass.
         self.refused = None
+        # What is done before a request is answered.
+        self.before = lambda cursor: None
         self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
@@ -45,6 +47,7 @@ class Api:
                 query = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query)
                 cursor = query.get("cursor", [None])[0]
                 api.requests.append(cursor)
+                api.before(cursor)
                 if cursor is not None and cursor == api.refused:
                     self.answer(401, b'{"code":"unauthorized","message":"no"}')
                     return

@@ -17,7 +17,8 @@ import sys
 import tempfile
 
 from disk import CALLS, Disk, calls
-from scenes import PATIENCE_SECONDS, Stage
+from scenes import scenes
+from stage import PATIENCE_SECONDS, Stage
 
 TEXT_BYTES_MAX = 1 << 24
 REPEATED_MAX = 2
@@ -90,12 +91,12 @@ def main():
     root = pathlib.Path(tempfile.mkdtemp(prefix="power-", dir=memory if os.access(memory, os.W_OK) else None))
     try:
         stage = Stage(root, port, customers=72, page_size=6)
-        scenes = stage.scenes(but=("daemon",))
+        played = scenes(stage, but=("daemon",))
         print(f"{'scene':18} {'calls':>6} {'images':>6} {'reported':>8} {'states':>9} {'repeated':>8}", flush=True)
-        for number, scene in enumerate(scenes):
-            share = count // len(scenes) + (number < count % len(scenes))
+        for number, scene in enumerate(played):
+            share = count // len(played) + (number < count % len(played))
             tell(scene, share, seed, dice, root)
-        print(f"power: {count} images of {len(scenes)} scenes, no difference from the oracle")
+        print(f"power: {count} images of {len(played)} scenes, no difference from the oracle")
     finally:
         shutil.rmtree(root, ignore_errors=True)
 

@@ -1,151 +1,17 @@
-"""What the program is at when it is killed, or when the power goes: a mirror and a server to begin with, a command, and the pictures
-that the mirror may show from then on.
-"""
-import json
+"""All that the program does, as scenes."""
 import os
-import pathlib
 import shutil
 import sqlite3
 import subprocess
 
-from api import Api, pages
-from oracle import Oracle, differences, picture
+from api import pages
+from oracle import picture
+from scene import Scene, litter
+from stage import bad, record
 
-KEY = "crash-key"
-# A program that hangs fails; nothing is asserted about how long things take.
-PATIENCE_SECONDS = 300
+# Who is erased, and when they had gone.
 GONE = range(20, 28)
-# What is only known of those that are erased.
 OLD = "2020-01-01T00:00:00.000Z"
-
-
-def record(number, version=1):
-    key = f"c{number:05}"
-    return json.dumps({
-        "customerId": key, "customerType": "CONSUMER", "name": f"Name{number} Of{version}", "referenceId": f"crm-{number}",
-        "contact": {"email": f"mail-{number}-{version}@example.com", "msisdn": f"+4670{number:07}"},
-        "users": [{"userId": f"user-{key}", "name": f"User {number}", "role": "ADMIN"}],
-        "billing": {"address": {"street1": f"Storgatan {number}-{version}", "city": "Lund", "country": "SE"}},
-        "metadata": {"note": f"only-{number}-{version} " + "x" * (number % 7 * 40)},
-    }).encode()  # fmt: skip
-
-
-def bad(number):
-    return b'{"customerId":"bad-%d","name":"\xff"}' % number
-
-
-def litter(mirror, texts):
-    """Writes texts where SQLite leaves some when it moves rows between pages: in the free space of leaves."""
-    with mirror.open("r+b") as file:
-        content = file.read()
-        size = int.from_bytes(content[16:18], "big")
-        left = list(texts)
-        for at in range(size, len(content), size):
-            kind, cells, begin = content[at], int.from_bytes(content[at + 3 : at + 5], "big"), int.from_bytes(content[at + 5 : at + 7], "big")
-            text = left[0]
-            # Just before the cells, so that it isn't overwritten by the next pointers to them.
-            if kind in (10, 13) and begin - 8 - 2 * cells > 2 * len(text):
-                file.seek(at + begin - len(text))
-                file.write(text)
-                left = left[1:] + left[:1]
-
-
-class Scene:
-    """`states` are the pictures that the mirror may show, the last of them in the end."""
-
-    command = ("sync",)
-    settings = {}
-    # Whether a run that finds all done would begin another pass.
-    walks = True
-    # How long the command lives, if it doesn't end by itself.
-    seconds = None
-    # Whether there is more than one process.
-    is_crowd = False
-    # The picture that there is when the command has reported that it is done; the last one, if nothing else is said.
-    reported = None
-    # Texts that are in none of the mirror's files when the command has ended well.
-    erased = ()
-
-    def __init__(self, stage, name):
-        self.stage, self.name = stage, name
-        self.folder = stage.root / "scenes" / name
-        self.mirror = self.folder / "state" / "m.db"
-        self.folder.mkdir(parents=True)
-        self.records, self.oracle = stage.records(range(stage.customers)), Oracle()
-        self.set_up()
-        self.expected = [state.picture() if state else None for state in self.states()]
-        self.reported = len(self.expected) - 1 if self.reported is None else self.reported
-
-    def set_up(self):
-        self.pass_over(self.records)
-
-    def states(self):
-        yield self.oracle.copy()
-        yield from self.oracle.walk(self.records, self.stage.page_size)
-
-    def pass_over(self, records, sweep="done", settings=None):
-        self.stage.api.list(records)
-        ended = self.stage.run(self.mirror, ("sync",), settings or self.settings)
-        assert ended.returncode == (65 if sweep == "held" else 0), ended
-        for _ in self.oracle.walk(records, self.stage.page_size, sweep):
-            pass
-
-    def tamper(self, sql):
-        db = sqlite3.connect(self.mirror)
-        db.executescript(sql)
-        db.close()
-
-    def begin(self, folder):
-        """A fresh copy of the scene's beginning."""
-        shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(self.folder, folder)
-        self.stage.api.list(self.records)
-
-    def arguments(self, mirror):
-        return self.command
-
-    def words(self, program, mirror):
-        return [program, *self.arguments(mirror)]
-
-    def look(self, mirror):
-        """Which of the expected pictures the mirror shows."""
-        found = picture(mirror)
-        if found is None:
-            told = self.stage.run(mirror, ("status",), {})
-            assert told.returncode == 66 and "customer-mirror sync`" in told.stderr, told
-        if found not in self.expected:
-            near = max(self.expected, key=lambda one: sum((one or {}).get(name) == value for name, value in (found or {}).items()))
-            raise AssertionError(f"no commit left this: {differences(found, near)}")
-        return len(self.expected) - 1 - self.expected[::-1].index(found)
-
-    def go_on(self, mirror, at):
-        """Runs what remains, until all is done, and looks at the end; `at` is the picture that there was."""
-        self.check_beside(mirror, at)
-        if at < len(self.expected) - 1 or not self.walks:
-            ended = self.stage.do(self, mirror)
-            assert ended.returncode in self.ends(at), ended
-        now = self.look(mirror)
-        assert now == len(self.expected) - 1, f"it did not get to its end: {now} of {len(self.expected) - 1}"
-        self.check_beside(mirror, now)
-        self.check_erased(mirror)
-
-    def ends(self, at):
-        """How the command may end where `at` was the picture before."""
-        return (0,)
-
-    def check_beside(self, mirror, at):
-        """Other files than the mirror's own."""
-
-    def check_erased(self, mirror):
-        for file in mirror.parent.iterdir():
-            content = file.read_bytes().lower()
-            for text in self.erased:
-                assert text.lower() not in content, f"{text} is still in {file.name}"
-
-    def repeated(self, mirror):
-        """How many requests were made more than once, in all passes since the scene began."""
-        pages = [sum(row[1] for row in one["passes"]) if one else 0 for one in (self.expected[0], picture(mirror))]
-        return len(self.stage.api.requests) - (pages[1] - pages[0])
 
 
 class First(Scene):
@@ -201,6 +67,23 @@ class Resume(Scene):
             yield self.oracle.copy()
         self.oracle.end(self.records)
         yield self.oracle
+
+
+class Again(Changing):
+    """A pass goes on that was killed, so that the -wal file has what the mirror's file lacks; and is killed again."""
+
+    def states(self):
+        states = list(super().states())
+        self.stage.api.list(self.records)
+        words, environment = self.stage.call(self, self.mirror)
+        process = subprocess.Popen(words, env=environment, stderr=subprocess.DEVNULL)
+        middle = pages(self.records, self.stage.page_size)[6][1]
+        self.stage.api.before = lambda cursor: process.kill() if cursor == middle else None
+        assert process.wait() == -9
+        self.stage.api.before = lambda cursor: None
+        assert self.mirror.with_name("m.db-wal").stat().st_size > 0
+        left = picture(self.mirror)
+        yield from states[[state.picture() for state in states].index(left) :]
 
 
 class Restart(Resume):
@@ -465,6 +348,9 @@ class Upgrade(Scene):
 
     walks = False
 
+    def words(self, program, mirror):
+        return [self.stage.upgrader, "--ignored", "--exact", "mirror::upgrade::tests::upgrades_the_mirror_that_is_named"]
+
     def states(self):
         yield self.oracle.copy()
         self.oracle.version = 2
@@ -486,45 +372,11 @@ class Upgrade(Scene):
             assert picture(backup) == self.expected[0], "the copy is not as the mirror was"
 
 
-class Stage:
-    """The program, a server, a folder; and what they are told."""
-
-    def __init__(self, root, port, customers, page_size):
-        self.root, self.customers, self.page_size = pathlib.Path(root), customers, page_size
-        self.api = Api(port, page_size)
-        self.program = os.environ["CRASH_TEST_BIN"]
-        self.upgrader = os.environ.get("CRASH_TEST_UPGRADER")
-
-    def records(self, numbers):
-        return [record(number) for number in numbers]
-
-    def call(self, scene, mirror):
-        """The command line of a scene, and its environment."""
-        if isinstance(scene, Upgrade):
-            words = [self.upgrader, "--ignored", "--exact", "mirror::upgrade::tests::upgrades_the_mirror_that_is_named"]
-            return words, self.environment(mirror, {}) | {"UPGRADE_TEST_MIRROR": str(mirror)}
-        return scene.words(self.program, mirror), self.environment(mirror, scene.settings)
-
-    def environment(self, mirror, settings):
-        own = {
-            "API__BASE_URL": self.api.url, "API__KEY": KEY, "API__PAGE_SIZE": str(self.page_size), "MIRROR__PATH": str(mirror),
-            "DELETIONS__CONFIRM_PASSES": "1", "LOG__LEVEL": "warn", "RETRY__INITIAL_DELAY": "10ms",
-        }  # fmt: skip
-        return {f"CUSTOMER_MIRROR__{name}": value for name, value in (own | settings).items()}
-
-    def do(self, scene, mirror):
-        words, environment = self.call(scene, mirror)
-        return subprocess.run(words, env=environment, capture_output=True, text=True, timeout=PATIENCE_SECONDS)
-
-    def run(self, mirror, arguments, settings):
-        words, environment = [self.program, *arguments], self.environment(mirror, settings)
-        return subprocess.run(words, env=environment, capture_output=True, text=True, timeout=PATIENCE_SECONDS)
-
-    def scenes(self, but=()):
-        made = {
-            "first": First, "new folder": NewFolder, "unchanged": Scene, "changing": Changing, "resume": Resume, "restart": Restart, "sweep": Sweep, "prune": Prune,
-            "purge": Purge, "forget": Forget, "forget beside": Beside, "approve": Approve, "discard": Discard, "quarantine retry": Retry,
-            "daemon": Daemon, "export csv": Export, "export parquet": ExportParquet, "export copy": ExportCopy,
-        } | ({"upgrade": Upgrade} if self.upgrader else {})  # fmt: skip
-        wanted = os.environ.get("CRASH_TEST_SCENES")
-        return [kind(self, name.replace(" ", "-")) for name, kind in made.items() if name not in but and (not wanted or name in wanted.split(","))]
+def scenes(stage, but=()):
+    made = {
+        "first": First, "new folder": NewFolder, "unchanged": Scene, "changing": Changing, "resume": Resume, "restart": Restart, "again": Again, "sweep": Sweep, "prune": Prune,
+        "purge": Purge, "forget": Forget, "forget beside": Beside, "approve": Approve, "discard": Discard, "quarantine retry": Retry,
+        "daemon": Daemon, "export csv": Export, "export parquet": ExportParquet, "export copy": ExportCopy,
+    } | ({"upgrade": Upgrade} if stage.upgrader else {})  # fmt: skip
+    wanted = os.environ.get("CRASH_TEST_SCENES")
+    return [kind(stage, name.replace(" ", "-")) for name, kind in made.items() if name not in but and (not wanted or name in wanted.split(","))]
