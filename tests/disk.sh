@@ -16,9 +16,11 @@ the_program
 
 root=$(mktemp -d)
 chmod 755 "$root"
-api=
+api='' daemon=''
 cleanup() {
-  [ -z "$api" ] || kill "$api" 2>/dev/null || true
+  for process in $api $daemon; do
+    if kill "$process" 2>/dev/null; then wait "$process" || true; fi
+  done
   for mounted in "$root"/tmpfs "$root"/ext4; do
     while mountpoint -q "$mounted" 2>/dev/null && umount "$mounted" 2>/dev/null; do :; done
   done
@@ -35,7 +37,7 @@ else
   skip "system calls that fail, because strace may not trace here"
 fi
 
-"$bin" simulate-api --customers 3000 --port 0 >"$root/api" 2>/dev/null &
+"$bin" simulate-api --customers 1000 --port 0 >"$root/api" 2>/dev/null &
 api=$!
 until url=$(grep -om1 'http://127.0.0.1:[0-9]*[^ ]*' "$root/api"); do kill -0 "$api"; done
 export CUSTOMER_MIRROR__API__BASE_URL=$url CUSTOMER_MIRROR__API__KEY=demo-key CUSTOMER_MIRROR__API__PAGE_SIZE=100
@@ -61,6 +63,16 @@ refused() {
   grep -q 'full\|quota' "$root/said" || { cat "$root/said"; fail "$1: what is wrong is not said"; }
 }
 
+start_daemon() { # MIRROR
+  CUSTOMER_MIRROR__LOG__FORMAT=text CUSTOMER_MIRROR__LOG__LEVEL=info CUSTOMER_MIRROR__MIRROR__PATH=$1 "$bin" run 2>"$root/log" &
+  daemon=$!
+}
+stop_daemon() {
+  kill "$daemon"
+  wait "$daemon" || { cat "$root/log"; fail "the daemon did not end well"; }
+  daemon=
+}
+
 if [ "$(id -u)" != 0 ]; then
   skip "real file systems that are full, have a quota or become read-only, because only root may mount"
   exit 0
@@ -71,7 +83,7 @@ if mount -t tmpfs -o size=64k,mode=755 tmpfs "$root/tmpfs" 2>/dev/null; then
   # Finer where the first files are made, coarser where pages are.
   step=$([ "$points" = 0 ] && echo 1 || echo 16)
   tried=0
-  for size in $(seq 4 $((4 * step)) 400) $(seq 400 $((16 * step)) 6000); do
+  for size in $(seq 4 $((4 * step)) 400) $(seq 400 $((32 * step)) 6000); do
     rm -rf "${root:?}"/tmpfs/*
     mount -o "remount,size=${size}k" "$root/tmpfs"
     refused "$root/tmpfs/m.db" || break
@@ -85,15 +97,13 @@ if mount -t tmpfs -o size=64k,mode=755 tmpfs "$root/tmpfs" 2>/dev/null; then
   # Under the daemon: it lives on, asks little, and goes on when there is room.
   rm -rf "${root:?}"/tmpfs/*
   mount -o remount,size=1m "$root/tmpfs"
-  CUSTOMER_MIRROR__LOG__FORMAT=text CUSTOMER_MIRROR__LOG__LEVEL=info at "$root/tmpfs/m.db" run 2>"$root/log" &
-  daemon=$!
-  until grep -q "the mirror can't be written" "$root/log"; do kill -0 $daemon || { cat "$root/log"; fail "the daemon ended"; }; done
+  start_daemon "$root/tmpfs/m.db"
+  until grep -q "the mirror can't be written" "$root/log"; do kill -0 "$daemon" || { cat "$root/log"; fail "the daemon ended"; }; done
   mount -o remount,size=64m "$root/tmpfs"
-  kill -USR1 $daemon
-  until grep -q 'pass complete' "$root/log"; do kill -0 $daemon || { cat "$root/log"; fail "the daemon ended"; }; done
+  kill -USR1 "$daemon"
+  until grep -q 'pass complete' "$root/log"; do kill -0 "$daemon" || { cat "$root/log"; fail "the daemon ended"; }; done
   [ "$(grep -c "the mirror can't be written" "$root/log")" -le 2 ] || { cat "$root/log"; fail "a hot loop"; }
-  kill $daemon
-  wait $daemon
+  stop_daemon
   equal "$root/tmpfs/m.db"
   echo "ok    the daemon lives through a full disk"
   umount "$root/tmpfs"
@@ -101,57 +111,58 @@ else
   skip "a full tmpfs, because none can be mounted here"
 fi
 
-truncate -s 64M "$root/disk"
-mkfs.ext4 -q -O quota -E quotatype=usrquota "$root/disk"
-mount_ext4() { mount -o loop,usrquota "$root/disk" "$root/ext4" 2>/dev/null; }
-if mount_ext4; then
-  user=65534
+# ext4 in a file, with the options of mkfs and mount that are given. The service's user owns a folder in it.
+user=65534
+ext4() {
+  truncate -s 0 "$root/disk"
+  truncate -s 64M "$root/disk"
+  # shellcheck disable=SC2086
+  mkfs.ext4 -q $1 "$root/disk"
+  mount -o "loop$2" "$root/disk" "$root/ext4" 2>/dev/null || return 1
   mkdir "$root/ext4/state"
   chown $user "$root/ext4/state"
-  as_user() { setpriv --reuid=$user --regid=$user --clear-groups "$@"; }
-  if quotaon "$root/ext4" 2>/dev/null || quotaon -p "$root/ext4" 2>/dev/null | grep -q 'is on'; then
-    export -f at
-    export bin root
-    for kib in 40 200 1000 3000; do
-      rm -rf "$root"/ext4/state/*
-      setquota -u $user 0 $kib 0 0 "$root/ext4"
-      status=0
-      CUSTOMER_MIRROR__MIRROR__PATH=$root/ext4/state/m.db as_user "$bin" sync >/dev/null 2>"$root/said" || status=$?
-      [ $status = 74 ] || { cat "$root/said"; fail "a quota of $kib KiB: exit status $status"; }
-      grep -q quota "$root/said" || { cat "$root/said"; fail "the quota is not spoken of"; }
-      setquota -u $user 0 0 0 0 "$root/ext4"
-      CUSTOMER_MIRROR__MIRROR__PATH=$root/ext4/state/m.db as_user "$bin" sync >/dev/null
-      equal "$root/ext4/state/m.db"
-    done
-    echo "ok    a quota on ext4"
-  else
-    skip "a quota on ext4, because this kernel has none"
-  fi
+}
 
-  # ext4 after an error: everything is read-only from one moment to the next, in the midst of a daemon's life.
-  CUSTOMER_MIRROR__LOG__FORMAT=text CUSTOMER_MIRROR__LOG__LEVEL=info at "$root/ext4/state/m.db" run 2>"$root/log" &
-  daemon=$!
-  until grep -q 'pass complete\|daemon started' "$root/log"; do kill -0 $daemon; done
-  if mount -o remount,abort "$root/ext4" 2>/dev/null && ! touch "$root/ext4/state/x" 2>/dev/null; then
-    kill -USR1 $daemon
-    until grep -q "can't be written" "$root/log"; do kill -0 $daemon || { cat "$root/log"; fail "the daemon ended"; }; done
+if ext4 "-O quota -E quotatype=usrquota" ,usrquota; then
+  for kib in 40 200 1000; do
+    rm -rf "$root"/ext4/state/*
+    setquota -u $user 0 $kib 0 0 "$root/ext4"
     status=0
-    at "$root/ext4/state/m.db" check --offline >"$root/check" || status=$?
-    [ $status = 73 ] || { cat "$root/check"; fail "check: exit status $status"; }
-    kill $daemon
-    wait $daemon || true
+    CUSTOMER_MIRROR__MIRROR__PATH=$root/ext4/state/m.db setpriv --reuid=$user --regid=$user --clear-groups \
+      "$bin" sync >/dev/null 2>"$root/said" || status=$?
+    [ $status = 74 ] || { cat "$root/said"; fail "a quota of $kib KiB: exit status $status"; }
+    grep -q quota "$root/said" || { cat "$root/said"; fail "the quota is not spoken of"; }
+    setquota -u $user 0 0 0 0 "$root/ext4"
+    at "$root/ext4/state/m.db" sync >/dev/null
+    equal "$root/ext4/state/m.db"
+  done
+  umount "$root/ext4"
+  echo "ok    a quota on ext4"
+else
+  skip "a quota on ext4, because this kernel has none, or nothing can be mounted here"
+fi
+
+if ext4 "" ""; then
+  # As after an error of the disk: everything is read-only from one moment to the next, in the midst of a daemon's life.
+  start_daemon "$root/ext4/state/m.db"
+  until grep -q 'pass complete' "$root/log"; do kill -0 "$daemon"; done
+  if mount -o remount,abort "$root/ext4" 2>/dev/null && ! touch "$root/ext4/state/x" 2>/dev/null; then
+    kill -USR1 "$daemon"
+    until grep -q "can't be written" "$root/log"; do kill -0 "$daemon" || { cat "$root/log"; fail "the daemon ended"; }; done
+    at "$root/ext4/state/m.db" status >/dev/null
+    stop_daemon
     umount "$root/ext4"
-    e2fsck -fyp "$root/disk" >/dev/null || [ $? -le 2 ]
-    mount_ext4
+    e2fsck -fy "$root/disk" >/dev/null 2>&1 || [ $? -le 2 ]
+    mount -o loop "$root/disk" "$root/ext4"
     at "$root/ext4/state/m.db" sync >/dev/null
     equal "$root/ext4/state/m.db"
     echo "ok    ext4 that becomes read-only under the daemon"
   else
-    kill $daemon
-    wait $daemon || true
+    stop_daemon
     skip "ext4 that becomes read-only, because this kernel doesn't do so when asked to"
   fi
+  umount "$root/ext4"
 else
-  skip "a quota on ext4, and ext4 that becomes read-only, because no file can be mounted here"
+  skip "ext4 that becomes read-only, because no file can be mounted here"
 fi
 echo "disk: whatever fails, it is told, nothing is lost, and the next run goes on"

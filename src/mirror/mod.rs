@@ -119,11 +119,7 @@ impl Mirror {
     /// # Errors
     /// [`MirrorError::Missing`] if there is none, else as [`Mirror::open_or_create`].
     pub fn open_existing(path: &Path, command: &str) -> Result<Self> {
-        if !path.exists() {
-            return Err(MirrorError::Missing {
-                path: path.to_owned(),
-            });
-        }
+        refuse_missing(path)?;
         Self::open_locked(path, None, command)
     }
 
@@ -295,6 +291,17 @@ fn add_to_counts(connection: &Connection, live: i64, deleted: i64) -> rusqlite::
         }
     }
     Ok(())
+}
+
+/// Refuses a mirror that isn't there.
+fn refuse_missing(path: &Path) -> Result<()> {
+    match path.try_exists() {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(MirrorError::Missing {
+            path: path.to_owned(),
+        }),
+        Err(error) => Err(MirrorError::from_io(path, &error)),
+    }
 }
 
 /// Refuses the mirror of another source.

@@ -178,11 +178,12 @@ async fn who_follows_the_feed_of_a_restored_mirror_is_told() {
     service.makes_a_pass(&bench).await;
     let mut follower = bench.spawn(&["changes", "--after", "59", "--follow"]);
     follower.line().await;
+    // Which empties the -wal file.
+    service.stop().await;
     std::fs::rename(&backup, bench.db_path()).unwrap();
     follower
         .end()
         .await
         .exits(66)
         .says(&["restored from a copy"]);
-    service.stop().await;
 }

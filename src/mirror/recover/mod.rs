@@ -21,8 +21,8 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::soundness::{self, Depth, Soundness};
 use super::{
-    MirrorError, Reader, Result, SCHEMA_VERSION, Totals, clean_up, lock, meta, schema, set_meta,
-    upgrade,
+    MirrorError, Reader, Result, SCHEMA_VERSION, Totals, clean_up, files, lock, meta,
+    refuse_missing, schema, set_meta, upgrade,
 };
 use crate::model::{Timestamp, format_timestamp};
 use fill::{Fill, Findings};
@@ -100,11 +100,7 @@ pub enum Whose {
 /// # Errors
 /// If the file is no mirror, is locked, or the new file can't be written. The damaged one is then as it was.
 pub fn recover(path: &Path, order: Order<'_>, on_step: &dyn Fn(String)) -> Result<Recovery> {
-    if !path.exists() {
-        return Err(MirrorError::Missing {
-            path: path.to_owned(),
-        });
-    }
+    refuse_missing(path)?;
     let _lock = lock::Lock::acquire(path, "customer-mirror recover")?;
     let io = |error| MirrorError::from_io(path, &error);
     let damaged = place::look(path, order.now).map_err(io)?;
@@ -117,6 +113,10 @@ pub fn recover(path: &Path, order: Order<'_>, on_step: &dyn Fn(String)) -> Resul
         file.sync_all()
             .and_then(|()| place::put(&damaged, &new))
             .map_err(io)?;
+        // Whoever may only read the mirror can't make its -wal and -shm files. The next who writes makes them, else.
+        if schema::open_for_writing(path).is_ok() {
+            files::share_with_group(path);
+        }
         Ok(recovered)
     });
     match recovered {
@@ -132,12 +132,15 @@ pub fn recover(path: &Path, order: Order<'_>, on_step: &dyn Fn(String)) -> Resul
 /// An error of the new file's is told as what it keeps from being done.
 fn of_new(path: &Path, error: MirrorError) -> MirrorError {
     match error {
-        MirrorError::Storage { reason, .. } => MirrorError::Storage {
-            path: path.to_owned(),
-            reason: format!(
-                "no new mirror can be made beside it, which takes about as much room as it has: {reason} (it was left as it is)"
-            ),
-        },
+        // What was just written can't be read again.
+        MirrorError::Damaged { reason, .. } | MirrorError::Storage { reason, .. } => {
+            MirrorError::Storage {
+                path: path.to_owned(),
+                reason: format!(
+                    "no new mirror can be made beside it, which takes about as much room as it has: {reason} (it was left as it is)"
+                ),
+            }
+        }
         other => other,
     }
 }

@@ -12,6 +12,7 @@ use super::*;
 use crate::config::{Changes, Deletions};
 use crate::fixture::{Fixture, SOURCE, at};
 use crate::mirror::{Cost, FeedFilter, FeedPosition, Mirror};
+use crate::model::PassState;
 
 const PAGE: usize = 4096;
 /// Cases of each kind of damage, unless more are asked for.
@@ -214,6 +215,14 @@ fn is_told(what: &str, damaged: &Image) {
     }
     let pass = || -> crate::mirror::Result<()> {
         let mut mirror = Mirror::open_or_create(&path, SOURCE, "a test")?;
+        if let Some(interrupted) = mirror.interrupted_pass(at(60))? {
+            mirror.end_pass(
+                interrupted.pass_id,
+                PassState::Abandoned,
+                "for another",
+                at(60),
+            )?;
+        }
         let pass_id = mirror.begin_pass(at(60))?.pass_id;
         let body = format!(
             "{{\"items\":[{}],\"pagination\":{{}}}}",

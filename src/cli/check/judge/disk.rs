@@ -71,8 +71,10 @@ pub(super) fn disk(facts: &Facts) -> Verdict {
     if disk.free_bytes < size.saturating_add(2 * WAL_BYTES) {
         return Verdict::warn(
             format!(
-                "{free}, less than the mirror has ({}): not enough for the copy that an upgrade keeps, or for many changes",
-                bytes(size)
+                "{free}, less than the mirror has ({}) and {} for its log: not enough for the copy that an upgrade or `recover` keeps, or \
+                 for many changes",
+                bytes(size),
+                bytes(2 * WAL_BYTES)
             ),
             "free some space, or move the mirror to a larger disk (mirror.path)",
         );
