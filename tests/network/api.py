@@ -28,7 +28,8 @@ class Handler(BaseHTTPRequestHandler):
         limit = min(int(query["limit"][0]), 30)
         log.write(f"{time.time():.3f} {first}\n")
         mode = (folder / f"{name}.mode").read_text().strip()
-        if mode.isdigit() and first > 0 and mode == "410" or mode.isdigit() and mode != "410":
+        # A cursor can be gone; the first page has none.
+        if mode.isdigit() and (mode != "410" or first > 0):
             return self.say(int(mode), {"message": mode})
         if mode == "reset":
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -170,7 +170,11 @@ async fn a_crm_stays_in_step_whatever_happens(#[case] first_line: &str, #[case] 
 
     // Killed ever later, while there is always more to apply.
     let mut stops = 0;
-    for version in 0..12 {
+    for version in 0..60 {
+        if version >= 12 && stops > 3 {
+            // On a busy machine it takes longer to get anywhere.
+            break;
+        }
         let running = consumer.start(interpreter);
         consumer.change(version).await;
         tokio::time::sleep(Duration::from_millis(u64::from(version) * 40)).await;
