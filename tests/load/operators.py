@@ -94,8 +94,9 @@ def syncs(world):
     dice = world.dice("syncs")
     while not world.pause(dice.uniform(0.2, 3)):
         words = dice.choice([["sync"], ["sync", "--json"], ["sync", "--restart"], ["sync", "--dry-run"]])
-        world.run(*words, allowed=SYNC, name=" ".join(words))
+        done = world.run(*words, allowed=SYNC, name=" ".join(words))
         world.count("syncs")
+        world.count("waits in vain", done.stderr.count("the -wal file grows"))
 
 
 def decisions(world):
