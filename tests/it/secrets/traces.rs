@@ -19,7 +19,7 @@ pub(super) fn of(key: &str, content: &[u8]) -> Vec<String> {
     found.map(|(name, _)| name).collect()
 }
 
-fn hex(byte: &u8) -> [char; 2] {
+fn hex(byte: u8) -> [char; 2] {
     let digit = |value: u8| char::from_digit(value.into(), 16).unwrap();
     [digit(byte >> 4), digit(byte & 15)]
 }
@@ -49,7 +49,10 @@ fn forms(key: &str) -> Vec<(String, String)> {
         ("in a JSON text by PHP".to_owned(), json.replace('/', "\\/")),
         ("in HTML".to_owned(), html.replace('"', "&quot;")),
         ("reversed".to_owned(), key.chars().rev().collect()),
-        ("in hex".to_owned(), bytes.iter().flat_map(hex).collect()),
+        (
+            "in hex".to_owned(),
+            bytes.iter().copied().flat_map(hex).collect(),
+        ),
     ];
     let (first, second) = key.split_at(key.len() / 2);
     if first.len() >= HALF_BYTES_MIN {
