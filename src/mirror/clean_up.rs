@@ -75,7 +75,7 @@ impl Mirror {
             return Ok(CleanUp::NotDue);
         }
         let copies = upgrade::remove_copies(&self.path)
-            .map_err(|(copy, error)| self.copy_stays(&copy, &error))?;
+            .map_err(|(copy, error)| self.copy_stays(copy.as_deref(), &error))?;
         self.compact_search()?;
         let deadline = Instant::now() + patience;
         let mut next = Some(1);
@@ -90,14 +90,18 @@ impl Mirror {
         Ok(CleanUp::Done(copies))
     }
 
-    fn copy_stays(&self, copy: &Path, error: &Error) -> MirrorError {
-        MirrorError::Storage {
-            path: self.path.clone(),
-            reason: format!(
+    fn copy_stays(&self, copy: Option<&Path>, error: &Error) -> MirrorError {
+        let reason = match copy {
+            Some(copy) => format!(
                 "the copy that an upgrade kept, {}, can't be removed: {error}; remove it, it holds what was erased",
                 copy.display()
             ),
-        }
+            None => format!(
+                "whether the copies are gone that upgrades kept beside it can't be made sure of: {error}"
+            ),
+        };
+        let path = self.path.clone();
+        MirrorError::Storage { path, reason }
     }
 
     /// Overwrites the unused bytes of some pages, from `start` on. Nobody else writes meanwhile, and all of the mirror is in its

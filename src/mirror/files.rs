@@ -274,5 +274,16 @@ pub(super) fn share_with_group(path: &Path) {
 
 /// Makes the entries of a file's folder last, such as a name that it has been given.
 pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
-    File::open(folder_of(path))?.sync_all()
+    match File::open(folder_of(path))?.sync_all() {
+        // A file system that has no such thing.
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported
+            ) =>
+        {
+            Ok(())
+        }
+        synced => synced,
+    }
 }

@@ -163,3 +163,25 @@ fn who_reads_what_was_killed_at_its_making_is_told_so() {
     drop(Mirror::open_or_create(&killed, "https://api.example.com", "a test").unwrap());
     Reader::open(&killed).unwrap();
 }
+
+#[test]
+fn nobody_is_told_to_remove_the_mirror_where_its_folder_can_not_be_searched_for_copies() {
+    let folder = tempfile::tempdir().unwrap();
+    let (before, after) = (folder.path().join("before"), folder.path().join("after"));
+    let path = before.join("m.db");
+    let (mut mirror, ..) = walked(&path);
+    mirror
+        .write(|tx| clean_up::make_due(tx, None, &[]))
+        .unwrap();
+    std::fs::rename(&before, &after).unwrap();
+    let told = mirror.clean_up(Duration::ZERO).unwrap_err().to_string();
+    assert!(
+        told.contains("m.db") && !told.contains("remove it"),
+        "{told}"
+    );
+    std::fs::rename(&after, &before).unwrap();
+    assert_eq!(
+        mirror.clean_up(Duration::ZERO).unwrap(),
+        CleanUp::Done(Vec::new())
+    );
+}

@@ -136,23 +136,23 @@ pub(super) fn is_unfinished(copy: &Path) -> bool {
 }
 
 /// Removes all copies that upgrades kept, what is there of an unfinished one, and damaged files that were kept, so that no power
-/// failure brings them back; returns which.
+/// failure brings them back; returns which. An error is of a copy, or of their folder.
 pub(super) fn remove_copies(
     path: &Path,
-) -> std::result::Result<Vec<PathBuf>, (PathBuf, std::io::Error)> {
-    let of_mirror = |error| (path.to_owned(), error);
-    let mut copies = copies(path).map_err(of_mirror)?;
-    copies.extend(recover::kept(path).map_err(of_mirror)?);
+) -> std::result::Result<Vec<PathBuf>, (Option<PathBuf>, std::io::Error)> {
+    let of_folder = |error| (None, error);
+    let mut copies = copies(path).map_err(of_folder)?;
+    copies.extend(recover::kept(path).map_err(of_folder)?);
     for copy in &copies {
         match std::fs::remove_file(copy) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err((copy.clone(), error));
+                return Err((Some(copy.clone()), error));
             }
             _ => {}
         }
     }
     // Also if there is none: whoever removed them may have been killed before this.
-    files::sync_folder_of(&files::beside(path, "")).map_err(|error| (path.to_owned(), error))?;
+    files::sync_folder_of(&files::beside(path, "")).map_err(|error| (None, error))?;
     Ok(copies)
 }
 
