@@ -49,7 +49,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<Exit, Fail
     match recovery? {
         Recovery::NotNeeded => {
             print(&format!(
-                "{}: nothing is wrong with it, and nothing was done (--force makes a new file all the same)\n",
+                "{}: nothing is wrong with it, and nothing was done (--force makes a new file all the same; if the program calls it damaged, please report that)\n",
                 path.display()
             ))?;
         }

@@ -204,11 +204,12 @@ fn io_failure(path: &Path, error: &rusqlite::Error) -> String {
     )
 }
 
-/// Whether what was read is what no mirror has: text that is no text, or a value of another type.
+/// Whether what was found is what no mirror has: text that is no text, a value of another type, a row that another one leads to and that
+/// is not there, or two where one can be.
 fn is_nonsense(error: &rusqlite::Error) -> bool {
     use rusqlite::Error::{
         FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, InvalidQuery,
-        Utf8Error,
+        QueryReturnedNoRows, Utf8Error,
     };
     matches!(
         error,
@@ -216,8 +217,9 @@ fn is_nonsense(error: &rusqlite::Error) -> bool {
             | IntegralValueOutOfRange(..)
             | InvalidColumnType(..)
             | InvalidQuery
+            | QueryReturnedNoRows
             | Utf8Error(..)
-    )
+    ) || error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation)
 }
 
 impl MirrorError {

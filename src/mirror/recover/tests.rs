@@ -272,6 +272,14 @@ fn heals(what: &str, damaged: &Image, consumers: &[Copy]) -> Option<Recovered> {
     }
     let listed = listing(6);
     let mut fixture = Fixture::at(path.clone(), folder);
+    if let Some(interrupted) = fixture.mirror.interrupted_pass(at(60)).unwrap() {
+        // Where a -wal file ends in the midst of a pass.
+        let abandoned = PassState::Abandoned;
+        let ended = fixture
+            .mirror
+            .end_pass(interrupted.pass_id, abandoned, "for another", at(60));
+        ended.unwrap();
+    }
     if let Some(recovered) = &done {
         let complete = Reader::open(&path).unwrap().status().unwrap().freshness;
         assert!(
