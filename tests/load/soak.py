@@ -27,18 +27,20 @@ SETTINGS = {
 }
 # The server goes through so many days and back, unless a quarter of the run is too short for it.
 DAYS_MAX = 40
+# About 32 MiB, since the readers here hold no snapshot for long; and what a pass writes in one go.
+WAL_MIB_MAX = 32 + 16
 # (what, unit, how much more the last quarter's median may be than the second's: a share, and a number)
 GAUGES = {
     "resident memory": ("MiB", 0.10, 4),
-    "file descriptors": ("", 0, 2),
-    "threads": ("", 0, 2),
+    # Connections of those who look at pages, and the mirror's for them, come and go.
+    "file descriptors": ("", 0, 8),
+    "threads": ("", 0, 6),
     "mirror's file": ("MiB", 0.05, 1),
-    "-wal file": ("MiB", 0.10, 4),
+    # It grows to its bound, and begins anew: the bound is what it is held to.
+    "-wal file": ("MiB", 0, WAL_MIB_MAX),
     "free pages in the file": ("MiB", 0.10, 2),
     "log lines a minute": ("", 0.30, 100),
 }
-# About 32 MiB, since the readers here hold no snapshot for long; and what a pass writes in one go.
-WAL_MIB_MAX = 32 + 16
 MIB = 1 << 20
 
 
