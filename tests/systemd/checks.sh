@@ -14,6 +14,7 @@ check "the package installs" "dpkg -i $here/old.deb >/tmp/install.log 2>&1 || { 
 check "a message says what to fill in" "grep base_url /tmp/install.log && grep 'install -m 600 /dev/stdin /etc/customer-mirror/api-key' /tmp/install.log && grep 'systemctl enable --now customer-mirror' /tmp/install.log"
 check "nothing is enabled or started" "! systemctl is-enabled customer-mirror customer-mirror-sync.timer && ! systemctl is-active customer-mirror customer-mirror-sync.timer"
 check "the configuration is a conffile, with every default" "dpkg-query -W -f '\${Conffiles}' customer-mirror | grep /etc/customer-mirror/config.toml && grep '^#base_url' /etc/customer-mirror/config.toml"
+check "so is its bill of materials" "zcat /usr/share/doc/customer-mirror/sbom.cdx.json.gz | grep '\"bomFormat\": \"CycloneDX\"'"
 check "the program, its manual page and completions are there" "customer-mirror --version && zcat /usr/share/man/man1/customer-mirror.1.gz | grep 'EXIT STATUS' && bash -uc '. /usr/share/bash-completion/completions/customer-mirror'"
 for file in customer-mirror.service customer-mirror@.service customer-mirror-sync.service customer-mirror-sync.timer; do
   check "systemd-analyze verify $file" "systemd-analyze verify --man=no --recursive-errors=no $units/$file"
