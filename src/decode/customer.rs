@@ -307,6 +307,14 @@ mod tests {
     }
 
     #[test]
+    fn false_is_a_value_and_no_drift() {
+        let raw = r#"{"customerId":"c","billing":{"autoPay":false}}"#;
+        let customer = customer(raw).unwrap();
+        assert_eq!(column(&customer, "billing_auto_pay"), Some("0"));
+        assert_eq!(customer.drift, Vec::<String>::new());
+    }
+
+    #[test]
     fn older_servers_place_of_the_contact_person_is_read() {
         let raw = r#"{"customerId":"c","contactPerson":null,"contactPersonUserId":"u9"}"#;
         assert_eq!(

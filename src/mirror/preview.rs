@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension};
 use serde::Serialize;
 
 use super::commit::{self, PageCommit};
-use super::rows::{self, Standing};
+use super::rows::{self, Read, Standing};
 use super::{MirrorError, Result, check_source, meta, passes, quarantine, schema, seen, sweep};
 use crate::config::Deletions;
 use crate::model::{Cursor, Page, Timestamp};
@@ -71,7 +71,7 @@ impl Preview {
             .execute_batch(
                 "CREATE TEMP TABLE pass_pages (page INTEGER PRIMARY KEY, next_cursor TEXT, seen BLOB NOT NULL);
                  CREATE UNIQUE INDEX temp.preview_cursors ON pass_pages (next_cursor) WHERE next_cursor IS NOT NULL;
-                 CREATE TEMP TABLE preview_new (customer_id TEXT PRIMARY KEY) WITHOUT ROWID;",
+                 CREATE TEMP TABLE preview_read (customer_id TEXT PRIMARY KEY, row_id INTEGER UNIQUE, content_hash BLOB NOT NULL) WITHOUT ROWID;",
             )
             .map_err(sqlite)?;
         let seed: i64 = meta(&connection, "hash_seed")
@@ -114,22 +114,30 @@ impl Preview {
                 rows::compare(&self.connection, raw, self.seed, self.expected_row)?
             };
             let (count, row_id) = match standing {
-                Standing::Unchanged(row_id) => (&mut self.walked.unchanged, Some(row_id)),
-                Standing::Changed(row_id, _) => (&mut self.walked.updated, Some(row_id)),
-                Standing::Returned(row_id, _) => (&mut self.walked.restored, Some(row_id)),
-                Standing::New(read) => {
-                    let again = self
-                        .connection
-                        .prepare_cached("INSERT OR IGNORE INTO preview_new VALUES (?1)")?
-                        .execute([&read.customer.id])?
-                        == 0;
-                    let count = if again {
-                        &mut self.walked.unchanged
+                Standing::Unchanged(row_id) => {
+                    let is_back = self.comes_back(row_id)?;
+                    let walked = &mut self.walked;
+                    let count = if is_back {
+                        &mut walked.updated
                     } else {
-                        &mut self.walked.created
+                        &mut walked.unchanged
                     };
-                    (count, None)
+                    (count, Some(row_id))
                 }
+                Standing::New(read) => match self.came_before(&read, None)? {
+                    None => (&mut self.walked.created, None),
+                    Some(true) => (&mut self.walked.unchanged, None),
+                    Some(false) => (&mut self.walked.updated, None),
+                },
+                Standing::Changed(row_id, read) => match self.came_before(&read, Some(row_id))? {
+                    Some(true) => (&mut self.walked.unchanged, Some(row_id)),
+                    _ => (&mut self.walked.updated, Some(row_id)),
+                },
+                Standing::Returned(row_id, read) => match self.came_before(&read, Some(row_id))? {
+                    None => (&mut self.walked.restored, Some(row_id)),
+                    Some(true) => (&mut self.walked.unchanged, Some(row_id)),
+                    Some(false) => (&mut self.walked.updated, Some(row_id)),
+                },
                 Standing::Unreadable(_) => {
                     let id = quarantine::readable_id(raw, foreign);
                     self.unreadable += u64::from(id.is_none());
@@ -157,14 +165,41 @@ impl Preview {
 
     /// How many customers the mirror has, deleted ones included, and would have more; and bad records, each time that they came.
     pub fn known_records(&self) -> Result<i64> {
-        let known = self.connection.query_row(
-            "SELECT (SELECT count(*) FROM customer_state) + (SELECT count(*) FROM preview_new)",
-            [],
-            |row| row.get::<_, i64>(0),
-        );
-        known
-            .map(|known| known + self.walked.quarantined)
+        self.connection
+            .query_row("SELECT count(*) FROM customer_state", [], |row| {
+                row.get::<_, i64>(0)
+            })
+            .map(|known| known + self.walked.created + self.walked.quarantined)
             .map_err(|error| MirrorError::from_sqlite(&self.path, error))
+    }
+
+    /// Remembers a record that the pass would write. If it would have written the customer before, whether that was the same value.
+    fn came_before(&self, read: &Read<'_>, row_id: Option<i64>) -> rusqlite::Result<Option<bool>> {
+        let written: Option<[u8; 16]> = self
+            .connection
+            .prepare_cached("SELECT content_hash FROM preview_read WHERE customer_id = ?1")?
+            .query_row([&read.customer.id], |row| row.get(0))
+            .optional()?;
+        if written != Some(read.content_hash) {
+            self.connection
+                .prepare_cached(
+                    "INSERT INTO preview_read VALUES (?1, ?2, ?3)
+                     ON CONFLICT (customer_id) DO UPDATE SET content_hash = excluded.content_hash",
+                )?
+                .execute((&read.customer.id, row_id, read.content_hash))?;
+        }
+        Ok(written.map(|written| written == read.content_hash))
+    }
+
+    /// True if the pass would have changed this customer before, so that the value in the mirror is now another one.
+    fn comes_back(&self, row_id: i64) -> rusqlite::Result<bool> {
+        self.connection
+            .prepare_cached(
+                "DELETE FROM preview_read WHERE row_id = ?1 AND content_hash <> (
+               SELECT content_hash FROM customer_state WHERE customer_state.row_id = ?1)",
+            )?
+            .execute([row_id])
+            .map(|rows| rows > 0)
     }
 
     /// What the walk, now at its end, would do.
@@ -188,6 +223,8 @@ impl Preview {
             Ok(())
         })?;
         let live: i64 = meta(&self.connection, "live_customers")?.unwrap_or_default();
+        // The pass would judge when those who are new or back are live already.
+        let live = live + self.walked.created + self.walked.restored;
         let found = Absences {
             live: live.max(0) as u64,
             confirmed,
@@ -212,5 +249,64 @@ impl Preview {
             deleted,
             held,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode;
+    use crate::fixture::Fixture;
+
+    fn customer(id: &str, value: u32) -> String {
+        format!(r#"{{"customerId":"{id}","metadata":{{"v":{value}}}}}"#)
+    }
+
+    /// What is foretold of a listing of one page, by a mirror of `known`, of whom none has been absent yet.
+    fn foretold(known: &[String], listed: &[String], max_percent: f64) -> PreviewReport {
+        let mut fixture = Fixture::empty();
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        fixture.pass(0, &[&known]);
+        let mut preview = Preview::open(&fixture.path, "https://api.example.com/v1").unwrap();
+        let body = format!(r#"{{"items":[{}],"pagination":{{}}}}"#, listed.join(","));
+        let page = decode::page(body.into_bytes()).unwrap();
+        assert_eq!(preview.page(&page).unwrap(), None);
+        let deletions = Deletions {
+            confirm_passes: 1,
+            max_percent,
+            always_allow: 0,
+            purge_after: None,
+        };
+        preview.finish(&deletions).unwrap()
+    }
+
+    #[test]
+    fn the_guard_counts_those_who_are_new() {
+        let known = ["a", "b", "c"].map(|id| customer(id, 0));
+        let listed = ["a", "b", "d", "e"].map(|id| customer(id, 0));
+        // One of five, when the pass would judge; it was one of three when it began.
+        let report = foretold(&known, &listed, 25.0);
+        assert_eq!((report.deleted, report.held), (1, 0));
+        let report = foretold(&known, &listed, 15.0);
+        assert_eq!((report.deleted, report.held), (0, 1));
+    }
+
+    #[test]
+    fn a_customer_that_is_listed_twice_is_compared_with_what_came_first() {
+        let known = [customer("a", 0)];
+        let listed = [
+            customer("a", 1),
+            customer("a", 1),
+            customer("a", 0),
+            customer("a", 0),
+            customer("b", 0),
+            customer("b", 1),
+            customer("b", 1),
+        ];
+        let report = foretold(&known, &listed, 10.0);
+        assert_eq!(
+            (report.created, report.updated, report.unchanged),
+            (1, 3, 3)
+        );
     }
 }

@@ -1,5 +1,7 @@
 //! What takes two writers of one mirror in one process, or a hand on its insides.
 
+mod model;
+
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
