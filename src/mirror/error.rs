@@ -219,7 +219,11 @@ fn is_nonsense(error: &rusqlite::Error) -> bool {
             | InvalidQuery
             | QueryReturnedNoRows
             | Utf8Error(..)
-    ) || error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation)
+    ) || error.sqlite_error().is_some_and(|error| {
+        // No trigger of ours refuses anything.
+        error.code == ErrorCode::ConstraintViolation
+            && error.extended_code != ffi::SQLITE_CONSTRAINT_TRIGGER
+    })
 }
 
 impl MirrorError {
@@ -237,8 +241,7 @@ impl MirrorError {
                 reason: "it is a folder".to_owned(),
             },
             Some(ErrorCode::SystemIoFailure) => storage(&io_failure(&path, &error)),
-            // Whoever writes has looked first, so that a constraint fails only where an index and its table disagree.
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::ConstraintViolation) => Self::Damaged {
+            Some(ErrorCode::DatabaseCorrupt) => Self::Damaged {
                 path,
                 reason: error.to_string(),
             },
