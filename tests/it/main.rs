@@ -24,6 +24,7 @@ mod files;
 mod follow;
 mod forget;
 mod http;
+mod inputs;
 mod journal;
 mod life;
 mod meters;

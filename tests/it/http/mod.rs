@@ -3,6 +3,7 @@
 mod client;
 mod gate;
 mod health;
+mod hostile;
 mod load;
 mod pages;
 
