@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::harmless::harmless;
+
 /// Why the configuration, or the API key, can't be used. `Display` is the whole message, on one line, and never holds a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
@@ -51,7 +53,8 @@ impl ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.place {
-            Some(place) => write!(f, "{place}: {}", self.problem),
+            // The name of a file or variable can be anything.
+            Some(place) => write!(f, "{}: {}", harmless(place), self.problem),
             None => f.write_str(&self.problem),
         }
     }

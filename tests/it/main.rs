@@ -26,6 +26,7 @@ mod follow;
 mod forget;
 mod hostile;
 mod http;
+mod inputs;
 mod journal;
 mod life;
 mod matrix;

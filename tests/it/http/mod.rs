@@ -4,6 +4,7 @@ mod client;
 mod damage;
 mod gate;
 mod health;
+mod hostile;
 mod load;
 mod pages;
 
