@@ -49,7 +49,7 @@ def test_the_token_opens_and_nothing_else_does(visit, world_of):
     friend.page.locator("#customer-name").wait_for()
     # What the page asks for by itself is let in as well.
     friend.goto("/")
-    friend.wait("getComputedStyle(document.querySelector('.state')).borderRadius !== '0px'")
+    friend.wait("() => getComputedStyle(document.querySelector('.state')).borderRadius !== '0px'")
     begun = friend.page.locator("main").get_attribute("data-now")
     friend.hurry()
     friend.wait("begun => document.querySelector('main').dataset.now !== begun", begun)

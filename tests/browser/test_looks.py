@@ -74,6 +74,6 @@ def test_a_mirror_in_the_middle_of_its_first_pass(visit, world_of):
     world.api.let(2)
     visitor = visit(world)
     visitor.goto("/")
-    visitor.wait("document.querySelector('#pass-pages')?.textContent === '2'")
+    visitor.wait("() => document.querySelector('#pass-pages')?.textContent === '2'")
     wrong += visitor.look("first-pass")
     assert not wrong, "\n".join(wrong)

@@ -62,9 +62,9 @@ class Visitor:
     def text(self, selector):
         return self.page.locator(selector).inner_text()
 
-    def wait(self, expression, argument=None):
-        """Until it is true in the page."""
-        return self.page.wait_for_function(expression, arg=argument, timeout=WAIT_MS)
+    def wait(self, function, argument=None):
+        """Until it says yes in the page. Not an expression: the page's policy forbids `eval`, which is how one is asked a second time."""
+        return self.page.wait_for_function(function, arg=argument, timeout=WAIT_MS)
 
     def hurry(self):
         """Has the page ask at once what it would ask within ten seconds: as a browser that is back online tells it to."""
