@@ -119,7 +119,32 @@ fn forget_old(tx: &Connection, keep: Duration, now: Timestamp) -> rusqlite::Resu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{Fixture, at};
+    use crate::fixture::{ADA, Fixture, at};
+
+    #[test]
+    fn a_held_sweep_is_superseded_by_the_next_complete_pass() {
+        let mut fixture = Fixture::filled();
+        let held = |fixture: &Fixture| -> (String, i64) {
+            let sql =
+                "SELECT group_concat(sweep), (SELECT count(*) FROM absences WHERE held = 1) FROM
+                         (SELECT sweep FROM passes WHERE pass_id > 4 ORDER BY pass_id)";
+            let found = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+            fixture
+                .mirror
+                .read(|db| db.query_row(sql, [], found))
+                .unwrap()
+        };
+        fixture.pass(60, &[&[ADA]]);
+        fixture.pass(75, &[&[ADA]]);
+        assert_eq!(held(&fixture), ("done,held".to_owned(), 2));
+        let twin = "{\"customerId\": \"c-2\", \"referenceId\": \"twin\"}";
+        fixture.pass(90, &[&[ADA, twin]]);
+        assert_eq!(
+            held(&fixture),
+            ("done,superseded,done".to_owned(), 0),
+            "one absence is few enough"
+        );
+    }
 
     #[test]
     fn passes_go_with_the_changes_but_the_last_ones() {
@@ -151,9 +176,17 @@ mod tests {
                 .read(|db| db.query_row(sql, [], found))
                 .unwrap()
         };
-        for _ in 0..PASSES_KEPT_MIN + 5 {
-            complete(&mut fixture, 0);
-        }
+        let history = format!(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {})
+             INSERT INTO passes (state, started_at, finished_at) SELECT 'complete', '{1}', '{1}' FROM n",
+            PASSES_KEPT_MIN + 4,
+            format_timestamp(at(0))
+        );
+        fixture
+            .mirror
+            .read(|db| db.execute_batch(&history))
+            .unwrap();
+        complete(&mut fixture, 0);
         // None of them is old.
         assert_eq!(passes(&fixture), (1, PASSES_KEPT_MIN + 5));
         let last = complete(&mut fixture, 2);
