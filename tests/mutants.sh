@@ -9,7 +9,7 @@ part=${1:-pure}
 [ $# -eq 0 ] || shift
 house=${CARGO_TARGET_DIR:-target}/mutants/$part
 
-rooms='config decode harmless json model plan schedule search'
+rooms='config decode harmless json model plan schedule search trust'
 crates='chrono chrono-tz config cron humantime icu_normalizer aho-corasick rustix secrecy serde serde_json strsim subtle tempfile thiserror toml tracing url xxhash-rust'
 # Where the mutants are, and the tests that are to notice them.
 case $part in
@@ -23,7 +23,7 @@ schedule)
   tests=(schedule::)
   ;;
 mirror)
-  rooms="$rooms human mirror trust fixture"
+  rooms="$rooms human mirror fixture"
   crates="$crates fastrand indicatif rusqlite"
   files=(src/mirror/{sweep,finish,seen,commit,rows,quarantine}.rs)
   # What is not about these files, and takes long.

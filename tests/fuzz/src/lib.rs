@@ -17,3 +17,5 @@ pub mod plan;
 pub mod schedule;
 #[path = "../../../src/search/mod.rs"]
 pub mod search;
+#[path = "../../../src/trust.rs"]
+mod trust;
