@@ -318,6 +318,10 @@ pub(crate) fn assert_sound(db: &Connection) {
 pub(crate) fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_customer-mirror"));
     command.env_clear();
+    // Where a build that measures coverage writes what it has seen.
+    if let Some(file) = std::env::var_os("LLVM_PROFILE_FILE") {
+        command.env("LLVM_PROFILE_FILE", file);
+    }
     command
 }
 
