@@ -130,9 +130,10 @@ impl Course {
     }
 }
 
-/// After so many failures of one page in a row, and again after as many more, it is looked whether the server is well but for that page …
-const STUCK_FAILURES: u32 = 6;
-/// … if they have gone on for so long: a server that restarts is no reason to begin anew.
+/// After so many failures to get a step further, and again after as many more, it is looked whether the server is well but for the page
+/// that is asked for. To the daemon that is half an hour of an outage; `sync` …
+pub const STUCK_FAILURES: u32 = 6;
+/// … also wants them to have gone on for so long: a server that restarts is no reason to begin anew.
 const STUCK_AFTER: Duration = Duration::from_secs(600);
 
 /// Whether a checkpoint is in doubt: its page has failed so often in a row, since so long.

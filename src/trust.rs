@@ -19,7 +19,8 @@ const LINKS_MAX: usize = 40;
 /// More folders than a path has that the kernel takes.
 const STEPS_MAX: usize = 4096;
 
-const BY_OTHERS_WRITABLE: u32 = 0o002;
+/// Everybody may write it, or make files there.
+pub(crate) const BY_OTHERS_WRITABLE: u32 = 0o002;
 /// Of a folder like /tmp: everybody may make files there, but not replace those of others.
 const STICKY: u32 = 0o1000;
 const ROOT: u32 = 0;

@@ -16,14 +16,12 @@ use crate::config::Timing;
 use crate::mirror::{Attempts, LastFailure, Remedy};
 use crate::model::{Holdings, Timestamp};
 use crate::pass::Resume;
+use crate::plan::STUCK_FAILURES;
 
 /// The first wait after a failed pass; it doubles with each further failure …
 const BACKOFF_MIN: Duration = Duration::from_secs(30);
 /// … up to this, so that the end of an outage is noticed within minutes.
 const BACKOFF_MAX: Duration = Duration::from_secs(300);
-/// After so many failed attempts to get a step further, and again after as many more, it is looked whether the server is well
-/// but for the page that is asked for. That is half an hour of an outage.
-const STUCK_FAILURES: u32 = 6;
 /// The clock is set by a little all the time. Going back by less, a due time that was served isn't due again.
 const CLOCK_STEP_MIN: TimeDelta = TimeDelta::seconds(60);
 /// Missed due times are counted up to this many.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
-use crate::trust::{self, Doubt};
+use crate::trust::{self, BY_OTHERS_WRITABLE, Doubt};
 
 /// Owner and group only: the mirror is personal data.
 const FILE_MODE: u32 = 0o640;
@@ -18,8 +18,6 @@ const ROOT: u32 = 0;
 
 /// What SQLite has beside a file while it makes it one with a -wal file.
 pub(super) const JOURNAL: &str = "-journal";
-/// Others may make files there.
-const BY_OTHERS_WRITABLE: u32 = 0o002;
 
 /// What SQLite keeps beside the mirror.
 pub(super) const OF_SQLITE: [&str; 2] = ["-wal", "-shm"];
@@ -168,7 +166,7 @@ pub(super) fn refuse_planted(path: &Path) -> io::Result<()> {
     let folder = std::fs::metadata(folder_of(&real))?;
     let is_shared = folder.mode() & BY_OTHERS_WRITABLE != 0;
     let trusted = trust::trusted();
-    for suffix in OF_SQLITE.into_iter().chain(["-journal"]) {
+    for suffix in OF_SQLITE.into_iter().chain([JOURNAL]) {
         let file = beside(path, suffix);
         let Ok(found) = std::fs::symlink_metadata(&file) else {
             continue;

@@ -73,6 +73,7 @@ pub use schema::{SCHEMA_VERSION, WAL_BYTES};
 pub use soundness::{Depth, Soundness};
 pub use sweep::Decided;
 pub use tables::{Table, tables};
+pub use wal::OVERGROWN_BYTES;
 pub use work::Work;
 
 /// The one writer of a mirror file.

@@ -2,7 +2,7 @@
 //!
 //! SQLite begins the -wal file anew at the first write that finds all of it in the mirror's file and nobody who still reads from it.
 //! Where dozens of programs read, each for a moment, there is no such write in the midst of a pass: somebody has always begun to read
-//! just before, and the file grows by all that is written. So when it has grown to [`WAIT_BYTES`], the pass stops writing for a
+//! just before, and the file grows by all that is written. So when it has grown to [`OVERGROWN_BYTES`], the pass stops writing for a
 //! while. Who begins to read then reads what is in the mirror's file, and is not in the way; it takes no longer than those need who
 //! were there before.
 //!
@@ -17,8 +17,9 @@ use tracing::warn;
 use super::schema::{self, WAL_BYTES};
 use super::{Mirror, MirrorError, Result, files};
 
-/// From this size on it is worth a wait: a -wal file that can begin anew does so at half of it.
-const WAIT_BYTES: u64 = 2 * WAL_BYTES;
+/// From this size on a -wal file is worth a wait and a word: one that can begin anew does so at half of it, after one large transaction
+/// or a page more than that.
+pub const OVERGROWN_BYTES: u64 = 2 * WAL_BYTES;
 /// As long as a program may take that means well: exports and copies of a large mirror read in one transaction.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How much a reader that never ends can cost: the -wal file then holds all that was written since it began. A thousand pages of a
@@ -46,7 +47,7 @@ impl Mirror {
         if found <= WAL_BYTES {
             self.log_bytes_tried = 0;
         }
-        if found < WAIT_BYTES.max(self.log_bytes_tried + WAL_BYTES) {
+        if found < OVERGROWN_BYTES.max(self.log_bytes_tried + WAL_BYTES) {
             return Ok(());
         }
         let deadline = Instant::now() + patience;
@@ -90,7 +91,7 @@ impl Mirror {
     /// reads the mirror for long.
     pub fn overgrown_log(&mut self) -> Result<Option<u64>> {
         self.settle()?;
-        Ok(Some(self.log_bytes()).filter(|bytes| *bytes > 2 * WAL_BYTES))
+        Ok(Some(self.log_bytes()).filter(|bytes| *bytes > OVERGROWN_BYTES))
     }
 
     /// Lets the -wal file grow to so much while a reader keeps it from being emptied, instead of a gigabyte.
@@ -151,7 +152,7 @@ mod tests {
             fixture.mirror.wait_for_readers(patience, look).unwrap();
             size_max = size_max.max(size);
         }
-        assert!(size_max <= WAIT_BYTES, "{size_max}");
+        assert!(size_max <= OVERGROWN_BYTES, "{size_max}");
     }
 
     #[test]
@@ -183,10 +184,10 @@ mod tests {
     fn who_is_told_to_stop_does_not_wait() {
         let mut fixture = Fixture::filled();
         let _reader = reader(&fixture.path);
-        grow(&mut fixture, WAIT_BYTES);
+        grow(&mut fixture, OVERGROWN_BYTES);
         let patience = Duration::from_secs(3600);
         fixture.mirror.wait_for_readers(patience, || true).unwrap();
-        assert!(fixture.mirror.log_bytes() >= WAIT_BYTES);
+        assert!(fixture.mirror.log_bytes() >= OVERGROWN_BYTES);
     }
 
     #[test]

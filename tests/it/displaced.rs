@@ -21,6 +21,16 @@ async fn idle() -> (Bench, Service) {
     (bench, service)
 }
 
+/// A copy of the mirror as it is.
+async fn backup_of(bench: &Bench) -> PathBuf {
+    let backup = bench.folder.path().join("backup.db");
+    let export = bench
+        .run(&["export", "--output", backup.to_str().unwrap()])
+        .await;
+    export.exits(0);
+    backup
+}
+
 fn remove_all(path: &Path) {
     for suffix in ["", "-wal", "-shm"] {
         std::fs::remove_file(beside(path, suffix)).unwrap();
@@ -66,11 +76,7 @@ async fn a_deleted_folder_is_made_anew() {
 #[tokio::test]
 async fn a_backup_moved_into_its_place_is_gone_on_with() {
     let (bench, service) = idle().await;
-    let backup = bench.folder.path().join("backup.db");
-    let export = bench
-        .run(&["export", "--output", backup.to_str().unwrap()])
-        .await;
-    export.exits(0);
+    let backup = backup_of(&bench).await;
     bench.sim.set_listing(customers(1..=60));
     service.makes_a_pass(&bench).await;
     // The -wal file of the one that goes has commits in it.
@@ -104,11 +110,7 @@ async fn a_backup_moved_into_its_place_is_gone_on_with() {
 #[tokio::test]
 async fn a_backup_copied_over_it_ends_the_daemon_and_the_next_start_goes_on() {
     let (bench, mut service) = idle().await;
-    let backup = bench.folder.path().join("backup.db");
-    let export = bench
-        .run(&["export", "--output", backup.to_str().unwrap()])
-        .await;
-    export.exits(0);
+    let backup = backup_of(&bench).await;
     bench.sim.set_listing(customers(1..=400));
     service.makes_a_pass(&bench).await;
     // It has emptied the -wal file, and is at rest.
@@ -176,11 +178,7 @@ async fn the_mirror_of_another_source_is_left_alone() {
 #[tokio::test]
 async fn who_follows_the_feed_of_a_restored_mirror_is_told() {
     let (bench, service) = idle().await;
-    let backup = bench.folder.path().join("backup.db");
-    let export = bench
-        .run(&["export", "--output", backup.to_str().unwrap()])
-        .await;
-    export.exits(0);
+    let backup = backup_of(&bench).await;
     let more = (1..=60).map(|number| customer(&format!("c{number}"), ""));
     bench.sim.set_listing(Listing::explicit(more));
     service.makes_a_pass(&bench).await;

@@ -7,8 +7,6 @@ mirror, what the feed makes of nobody, and the tables of those who followed it.
 """
 import argparse
 import os
-import shutil
-import sys
 import tempfile
 
 import mirror
@@ -111,6 +109,20 @@ def report(world, seconds, ends):
         print(f"  {name}: " + ", ".join(f"{count} × {status}" for status, count in sorted(statuses.items())))
 
 
+def live(world, seconds):
+    world.start_server(CUSTOMERS)
+    world.run("sync")
+    keeper = world.job(operators.daemons, world)
+    consumers, threads = crowd(world)
+    worlds.live_in_turns(world, seconds)
+    world.over.set()
+    for consumer in consumers:
+        consumer.kill()
+    worlds.join_all(world, [keeper, *threads])
+    settle(world)
+    report(world, seconds, judge(world, consumers))
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("program")
@@ -122,30 +134,7 @@ def main():
     root = tempfile.mkdtemp(prefix="customer-mirror-load-")
     world = worlds.World(os.path.abspath(arguments.program), root, arguments.port, arguments.seed, SETTINGS, arguments.pace)
     world.keeps_all = True
-    try:
-        world.start_server(CUSTOMERS)
-        world.run("sync")
-        keeper = world.job(operators.daemons, world)
-        consumers, threads = crowd(world)
-        worlds.live_in_turns(world, arguments.seconds)
-        world.over.set()
-        for consumer in consumers:
-            consumer.kill()
-        for thread in [keeper, *threads]:
-            thread.join(worlds.PATIENCE_S)
-            if thread.is_alive():
-                world.problem(f"a thread does not end: {thread}")
-        settle(world)
-        report(world, arguments.seconds, judge(world, consumers))
-    finally:
-        world.end()
-        if world.problems:
-            print(f"\nlogs and mirror are in {root}", file=sys.stderr)
-        else:
-            shutil.rmtree(root)
-    for problem in world.problems:
-        print(f"PROBLEM {problem}", file=sys.stderr)
-    sys.exit(1 if world.problems else 0)
+    worlds.conduct(world, lambda: live(world, arguments.seconds))
 
 
 if __name__ == "__main__":

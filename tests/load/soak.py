@@ -7,9 +7,7 @@ what grows in an hour of this fills a machine in a year.
 """
 import argparse
 import os
-import shutil
 import statistics
-import sys
 import tempfile
 import time
 
@@ -139,8 +137,7 @@ def live(world, seconds):
                 world.job(operators.ask, world)]
     worlds.live_in_turns(world, seconds)
     world.over.set()
-    for thread in threads:
-        thread.join(worlds.PATIENCE_S)
+    worlds.join_all(world, threads)
     passes, changes = settle(world)
     print(f"\n{seconds} s, seed {world.seed}: {passes} passes, {changes} changes, {world.counts['pages']} pages, "
           f"{world.counts['snapshots judged']} snapshots judged, {world.counts['commands']} commands")
@@ -157,15 +154,7 @@ def main():
     root = tempfile.mkdtemp(prefix="customer-mirror-soak-")
     world = worlds.World(os.path.abspath(arguments.program), root, arguments.port, arguments.seed, SETTINGS)
     world.keeps_all, world.samples, world.seconds = False, [], arguments.seconds
-    try:
-        live(world, arguments.seconds)
-    finally:
-        world.end()
-        if world.problems:
-            print(f"\nlogs and mirror are in {root}", file=sys.stderr)
-        else:
-            shutil.rmtree(root)
-    sys.exit(1 if world.problems else 0)
+    worlds.conduct(world, lambda: live(world, arguments.seconds))
 
 
 if __name__ == "__main__":

@@ -3,8 +3,10 @@ import collections
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -204,3 +206,26 @@ def live_in_turns(world, seconds):
         time.sleep(min(left, 60))
         print(f"{time.strftime('%H:%M:%S')} {max(left - 60, 0):.0f} s left, {world.counts['problems']} problems, "
               f"{sum(world.counts.values())} looks and deeds", flush=True)
+
+
+def join_all(world, threads):
+    """Waits for everybody to end what they do, now that it is over."""
+    for thread in threads:
+        thread.join(PATIENCE_S)
+        if thread.is_alive():
+            world.problem(f"a thread does not end: {thread}")
+
+
+def conduct(world, story):
+    """Plays a story in a world, and ends this program with whether all was well. What a world leaves is kept only if something was not."""
+    try:
+        story()
+    finally:
+        world.end()
+        if world.problems:
+            print(f"\nlogs and mirror are in {world.root}", file=sys.stderr)
+        else:
+            shutil.rmtree(world.root)
+    for problem in world.problems:
+        print(f"PROBLEM {problem}", file=sys.stderr)
+    sys.exit(1 if world.problems else 0)

@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use crate::cli::output::{
     Cell, Format, RowWriter, Screen, Sheet, ago, bytes, count, moment, plural, span,
 };
-use crate::mirror::{Remedy, RetryStatus, Status, WAL_BYTES};
+use crate::mirror::{OVERGROWN_BYTES, Remedy, RetryStatus, Status};
 use crate::model::{PassReport, PassState, SweepState, Timestamp, parse_timestamp};
 
 const LABEL_WIDTH: usize = 11;
@@ -46,7 +46,7 @@ pub(super) fn render(status: &Status, around: &Surroundings) -> String {
         failing(&mut sheet, retry, status, around);
     }
     to_decide(&mut sheet, status);
-    if around.wal_bytes > 2 * WAL_BYTES {
+    if around.wal_bytes > OVERGROWN_BYTES {
         let log = format!(
             "its -wal file has {} and can't be emptied: a program has been reading the mirror for long; see who has it open, fuser -v {}",
             bytes(around.wal_bytes),

@@ -66,6 +66,12 @@ fn pass(mirror: &mut Mirror, world: &World, day: i64, rng: &mut Rng) {
             .unwrap();
         asked = next.and_then(Cursor::new);
     }
+    let keep = rng.bool().then(|| Duration::from_secs(3 * 86_400));
+    finish(mirror, pass_id, keep, day);
+}
+
+/// Completes a pass that believes every absence.
+fn finish(mirror: &mut Mirror, pass_id: i64, keep: Option<Duration>, day: i64) {
     let proof = plan::prove_complete(&mirror.walk_evidence(pass_id).unwrap()).unwrap();
     let deletions = Deletions {
         confirm_passes: 1,
@@ -73,7 +79,6 @@ fn pass(mirror: &mut Mirror, world: &World, day: i64, rng: &mut Rng) {
         always_allow: 0,
         purge_after: None,
     };
-    let keep = rng.bool().then(|| Duration::from_secs(3 * 86_400));
     mirror
         .finish_pass(pass_id, &proof, &deletions, &Changes { keep }, now(day))
         .unwrap();
@@ -188,22 +193,7 @@ fn only_who_is_meant_is_erased_whatever_the_ids_are_made_of() {
         mirror
             .commit_page(pass_id, None, &page, Cost::default(), now(day))
             .unwrap();
-        let proof = plan::prove_complete(&mirror.walk_evidence(pass_id).unwrap()).unwrap();
-        let deletions = Deletions {
-            confirm_passes: 1,
-            max_percent: 100.0,
-            always_allow: 0,
-            purge_after: None,
-        };
-        mirror
-            .finish_pass(
-                pass_id,
-                &proof,
-                &deletions,
-                &Changes { keep: None },
-                now(day),
-            )
-            .unwrap();
+        finish(mirror, pass_id, None, day);
     };
     walk(&mut mirror, &listed, 0);
     let remaining = listed.split_off(odd.len());

@@ -5,7 +5,7 @@ use crate::cli::Exit;
 use crate::cli::check::facts::{Facts, State};
 use crate::cli::check::verdict::Verdict;
 use crate::cli::output::{bytes, harmless};
-use crate::mirror::{FileFacts, LockState, Process, WAL_BYTES};
+use crate::mirror::{FileFacts, LockState, OVERGROWN_BYTES, Process, WAL_BYTES};
 
 /// Whether the write-ahead log stays within its bound.
 pub(super) fn wal(facts: &Facts) -> Verdict {
@@ -17,8 +17,7 @@ pub(super) fn wal(facts: &Facts) -> Verdict {
     }
     let size = mirror.files.wal_bytes;
     let shown = format!("the -wal file has {}", bytes(size));
-    // One large transaction, or a page more than the bound, is no trouble.
-    if size <= 2 * WAL_BYTES {
+    if size <= OVERGROWN_BYTES {
         return Verdict::ok(format!("{shown}, its bound is about {}", bytes(WAL_BYTES)));
     }
     let path = mirror.path.display();
