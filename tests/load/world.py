@@ -82,10 +82,11 @@ class World:
 
     # The program.
 
-    def run(self, *arguments, allowed=(0,), name=None, timeout=PATIENCE_S, judged=True):
-        """One command, to its end; its exit status must be among the allowed ones, and nothing may be locked."""
+    def run(self, *arguments, allowed=(0,), name=None, timeout=PATIENCE_S, judged=True, path=None):
+        """One command, to its end, on the mirror or another at `path`; its exit status must be among the allowed ones, and nothing may be locked."""
         name = name or arguments[0]
-        done = subprocess.run([self.program, *arguments], env=self.environment, capture_output=True, text=True,
+        environment = self.environment | {"CUSTOMER_MIRROR__MIRROR__PATH": path or self.path}
+        done = subprocess.run([self.program, *arguments], env=environment, capture_output=True, text=True,
                               errors="replace", timeout=timeout, check=False)
         with self.lock:
             self.statuses[name][done.returncode] += 1
