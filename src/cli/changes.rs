@@ -64,6 +64,13 @@ pub(super) struct Arguments {
     format: FormatArgument,
 }
 
+impl Arguments {
+    /// Whether a signal is how it ends.
+    pub(super) fn is_endless(&self) -> bool {
+        self.follow
+    }
+}
+
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum Kind {
     /// Seen for the first time

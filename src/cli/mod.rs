@@ -18,6 +18,7 @@ mod quarantine;
 mod query;
 mod recover;
 mod run;
+mod runtime;
 #[cfg(test)]
 mod screens;
 mod search;
@@ -118,8 +119,8 @@ pub fn before_threads(arguments: &Arguments) {
 }
 
 /// Runs the command line; returns the exit status. Errors have been shown.
-pub async fn run(arguments: Arguments) -> Exit {
-    match dispatch(arguments).await {
+pub fn run(arguments: Arguments) -> Exit {
+    match dispatch(arguments) {
         Ok(exit) => exit,
         Err(failure) => {
             if !failure.message.is_empty() {
@@ -130,12 +131,12 @@ pub async fn run(arguments: Arguments) -> Exit {
     }
 }
 
-async fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
+fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
     let quiet = arguments.quiet;
     let command = match arguments.command {
-        Command::Demo(arguments) => return demo::run(arguments).await,
+        Command::Demo(arguments) => return runtime::within(demo::run(arguments)),
         Command::SimulateApi(arguments) => {
-            return simulate_api::run(arguments).await.map(|()| Exit::Done);
+            return runtime::within(simulate_api::run(arguments));
         }
         Command::Check(of_check) => {
             let frame = check::Frame {
@@ -143,7 +144,7 @@ async fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
                 verbose: arguments.verbose,
                 quiet,
             };
-            return check::run(frame, &of_check).await;
+            return runtime::within(check::run(frame, &of_check));
         }
         Command::Completions(arguments) => return completions::run(&arguments),
         Command::Man(man::Arguments {}) => return man::run(),
@@ -165,19 +166,35 @@ async fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
         environment,
         quiet,
     };
-    match command {
-        Configured::Run(_) => run::run(context, arguments.config, log).await,
-        Configured::Sync(arguments) => sync::run(&context, arguments).await,
-        Configured::Serve(arguments) => serve::run(&context, arguments).await,
-        Configured::Status(arguments) => status::run(&context, &arguments),
-        Configured::Get(arguments) => get::run(&context, &arguments),
-        Configured::Search(arguments) => search::run(&context, &arguments),
-        Configured::Query(arguments) => query::run(&context, &arguments),
-        Configured::Export(arguments) => export::run(&context, &arguments),
-        Configured::Changes(arguments) => changes::run(&context, &arguments),
-        Configured::Deletions(arguments) => deletions::run(&context, &arguments),
-        Configured::Quarantine(arguments) => quarantine::run(&context, &arguments),
-        Configured::Forget(arguments) => forget::run(&context, &arguments),
-        Configured::Recover(arguments) => recover::run(&context, &arguments),
+    command.run(context, arguments.config, log)
+}
+
+impl Configured {
+    fn run(
+        self,
+        context: Context,
+        file: Option<PathBuf>,
+        log: telemetry::Handle,
+    ) -> Result<Exit, Failure> {
+        use runtime::within;
+        match self {
+            Self::Run(_) => within(run::run(context, file, log)),
+            Self::Sync(arguments) => within(sync::run(&context, arguments)),
+            Self::Serve(arguments) => within(serve::run(&context, arguments)),
+            // These do their work here; the runtime waits for a signal beside it.
+            Self::Export(arguments) => within(async { export::run(&context, &arguments) }),
+            Self::Recover(arguments) => within(async { recover::run(&context, &arguments) }),
+            Self::Changes(arguments) if arguments.is_endless() => {
+                within(async { changes::run(&context, &arguments) })
+            }
+            Self::Changes(arguments) => changes::run(&context, &arguments),
+            Self::Status(arguments) => status::run(&context, &arguments),
+            Self::Get(arguments) => get::run(&context, &arguments),
+            Self::Search(arguments) => search::run(&context, &arguments),
+            Self::Query(arguments) => query::run(&context, &arguments),
+            Self::Deletions(arguments) => deletions::run(&context, &arguments),
+            Self::Quarantine(arguments) => quarantine::run(&context, &arguments),
+            Self::Forget(arguments) => forget::run(&context, &arguments),
+        }
     }
 }

@@ -70,7 +70,7 @@ pub(super) struct Arguments {
 ///
 /// # Errors
 /// The port can't be had, or standard output is closed.
-pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
+pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let (port, key) = (arguments.port, arguments.key.clone());
@@ -91,7 +91,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
         _ = terminate.recv() => {}
     }
     simulator.stop().await;
-    Ok(())
+    Ok(Exit::Done)
 }
 
 fn options(arguments: Arguments) -> Options {

@@ -59,7 +59,7 @@ fn defaults_are_those_of_the_contract() {
     assert_eq!(config.retry.max_delay, Duration::from_secs(60));
     assert_eq!(config.retry.max_elapsed, Duration::from_secs(900));
     assert_eq!(config.schedule.when.expression(), "*/15 * * * *");
-    assert_eq!(config.schedule.when.timezone(), chrono_tz::UTC);
+    assert_eq!(config.schedule.when.timezone(), &crate::schedule::Zone::UTC);
     assert_eq!(
         (config.schedule.jitter, config.schedule.run_on_start),
         (Duration::ZERO, true)

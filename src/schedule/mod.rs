@@ -9,14 +9,15 @@
 //! minutes), and only the first time otherwise (`30 2 * * *` is due once a day).
 
 mod fields;
+mod zone;
 
 use std::str::FromStr;
 
-use chrono::{Days, LocalResult, NaiveDateTime, TimeDelta, TimeZone, Utc};
-use chrono_tz::Tz;
+use chrono::{Days, NaiveDateTime, TimeDelta, Utc};
 
 use crate::model::Timestamp;
 use fields::{DAY_OF_MONTH, DAY_OF_WEEK, FIELDS, HOUR};
+pub use zone::Zone;
 
 /// Why a schedule was refused, with what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,14 +37,13 @@ impl ScheduleError {
 }
 
 /// Finds a time zone by its IANA name, such as `Europe/Stockholm`.
-pub fn parse_timezone(name: &str) -> Result<Tz, ScheduleError> {
-    Tz::from_str(name).map_err(|_| {
-        let nearest = chrono_tz::TZ_VARIANTS
-            .iter()
+pub fn parse_timezone(name: &str) -> Result<Zone, ScheduleError> {
+    Zone::named(name).ok_or_else(|| {
+        let nearest = Zone::names()
             .map(|zone| {
                 (
-                    strsim::jaro_winkler(&zone.name().to_lowercase(), &name.to_lowercase()),
-                    zone.name(),
+                    strsim::jaro_winkler(&zone.to_lowercase(), &name.to_lowercase()),
+                    zone,
                 )
             })
             .max_by(|left, right| left.0.total_cmp(&right.0))
@@ -62,7 +62,7 @@ pub fn parse_timezone(name: &str) -> Result<Tz, ScheduleError> {
 #[derive(Debug, Clone)]
 pub struct Schedule {
     expression: String,
-    timezone: Tz,
+    timezone: Zone,
     /// One, or two of which either may match: by day of month, and by day of week.
     alternatives: Vec<cron::Schedule>,
     /// True if a local time that comes twice is due twice.
@@ -71,7 +71,7 @@ pub struct Schedule {
 
 impl Schedule {
     /// Reads an expression. `now` is there to refuse one that is never due again, such as 30 February.
-    pub fn parse(expression: &str, timezone: Tz, now: Timestamp) -> Result<Self, ScheduleError> {
+    pub fn parse(expression: &str, timezone: Zone, now: Timestamp) -> Result<Self, ScheduleError> {
         let columns = columns(expression)?;
         let mut sets = Vec::with_capacity(FIELDS.len());
         for (field, text) in FIELDS.iter().zip(&columns) {
@@ -119,8 +119,8 @@ impl Schedule {
     }
 
     /// The time zone its fields are meant in.
-    pub fn timezone(&self) -> Tz {
-        self.timezone
+    pub fn timezone(&self) -> &Zone {
+        &self.timezone
     }
 
     /// The first due time after `now`, never `now` itself; `None` if there is none left (the years end in 2100).
@@ -150,16 +150,13 @@ impl Schedule {
     }
 
     fn local(&self, at: Timestamp) -> NaiveDateTime {
-        at.with_timezone(&self.timezone).naive_local()
+        self.timezone.local(at)
     }
 
     /// When the clocks of the zone show a local time: twice if they go back, and if they skip it, when the gap ends.
     fn instants(&self, local: NaiveDateTime) -> Option<(Timestamp, Timestamp)> {
-        match self.timezone.from_local_datetime(&local) {
-            LocalResult::Single(at) => Some((at.to_utc(), at.to_utc())),
-            LocalResult::Ambiguous(first, last) => Some((first.to_utc(), last.to_utc())),
-            LocalResult::None => self.gap_end(local).map(|at| (at, at)),
-        }
+        let shown = self.timezone.instants(local);
+        shown.or_else(|| self.gap_end(local).map(|at| (at, at)))
     }
 
     /// The first instant at which the zone's clocks show a time after `skipped`.

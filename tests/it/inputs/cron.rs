@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Datelike, NaiveDateTime, TimeDelta, Timelike, Utc};
-use customer_mirror::schedule::{Schedule, parse_timezone};
+use customer_mirror::schedule::{Schedule, Zone, parse_timezone};
 
 /// How many due times are looked at.
 const DUE_TIMES: usize = 6;
@@ -25,7 +25,7 @@ pub(super) fn of_expression(input: &[u8]) -> bool {
     let (expression, zone) = text.split_once('\n').unwrap_or((&text, "UTC"));
     let zone = parse_timezone(zone).unwrap_or_else(|error| {
         assert!(!error.to_string().is_empty());
-        chrono_tz::Tz::UTC
+        Zone::UTC
     });
     let schedule = match Schedule::parse(expression, zone, now) {
         Ok(schedule) => schedule,
@@ -43,10 +43,11 @@ pub(super) fn of_expression(input: &[u8]) -> bool {
         };
         assert!(
             due > latest,
-            "never now, never earlier: {expression} {zone} {latest} {due}"
+            "never now, never earlier: {expression} {} {latest} {due}",
+            schedule.timezone()
         );
         if let Some(slow) = &slow {
-            slow.check(latest, due, zone, expression);
+            slow.check(latest, due, schedule.timezone(), expression);
         }
         latest = due;
     }
@@ -116,14 +117,8 @@ impl Slow {
     }
 
     /// Nothing between is due, and the due time is; where no clock is changed near by.
-    fn check(
-        &self,
-        after: DateTime<Utc>,
-        due: DateTime<Utc>,
-        zone: chrono_tz::Tz,
-        expression: &str,
-    ) {
-        let local = |at: DateTime<Utc>| at.with_timezone(&zone).naive_local();
+    fn check(&self, after: DateTime<Utc>, due: DateTime<Utc>, zone: &Zone, expression: &str) {
+        let local = |at: DateTime<Utc>| zone.local(at);
         let offset = |at: DateTime<Utc>| local(at) - at.naive_utc();
         let step = TimeDelta::seconds(if self.has_seconds { 1 } else { 60 });
         let first = if self.has_seconds {

@@ -17,7 +17,7 @@ use crate::mirror::{
     Disk, FileFacts, Files, LockState, Owner, Reader, Remedy, RetryStatus, SCHEMA_VERSION,
     Soundness, WAL_BYTES,
 };
-use crate::schedule::Schedule;
+use crate::schedule::{Schedule, Zone};
 use crate::source::{Head, Listed, Refusal, Trouble, Visit};
 
 const SOURCE: &str = "https://api.example.com/v1";
@@ -63,7 +63,7 @@ fn visited() -> Visit {
 
 fn schedule() -> Timing {
     Timing {
-        when: Schedule::parse("*/15 * * * *", chrono_tz::UTC, at(0)).unwrap(),
+        when: Schedule::parse("*/15 * * * *", Zone::UTC, at(0)).unwrap(),
         jitter: Duration::ZERO,
         run_on_start: true,
     }

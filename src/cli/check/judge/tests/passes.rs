@@ -22,7 +22,7 @@ fn freshness_goes_by_due_times() {
     }
     // Nobody expects a pass at night.
     let mut facts = well();
-    let by_day = Schedule::parse("0 8-17 * * 1-5", chrono_tz::UTC, at(0)).unwrap();
+    let by_day = Schedule::parse("0 8-17 * * 1-5", crate::schedule::Zone::UTC, at(0)).unwrap();
     facts.schedule.as_mut().unwrap().when = by_day;
     facts.now = at(60 * 48);
     assert_eq!(trouble(&facts), [""; 0], "31 January 2026 is a Saturday");
