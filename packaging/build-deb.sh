@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# packaging/build-deb.sh [--profile P] [--no-build] [--version V] [--output DIR]: builds the Debian package; its path is the last line.
-#   --profile P    the cargo profile of the program (default: dist)
+# packaging/build-deb.sh [--no-build] [--version V] [--output DIR]: builds the Debian package; its path is the last line.
 #   --no-build     take the program that is built already
 #   --version V    the package's version (default: Cargo.toml's, with revision 1)
 #   --output DIR   where the package goes (default: target/debian)
@@ -9,14 +8,13 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=tests/needs.sh
 . tests/needs.sh
-profile=dist build=yes version='' output=target/debian
+build=yes version='' output=target/debian
 while [ $# -gt 0 ]; do
   case $1 in
-  --profile) profile=$2 && shift 2 ;;
   --no-build) build='' && shift ;;
   --version) version=$2 && shift 2 ;;
   --output) output=$2 && shift 2 ;;
-  *) sed -n '2,7s/^# //p' "$0" >&2 && exit 64 ;;
+  *) sed -n '2,6s/^# //p' "$0" >&2 && exit 64 ;;
   esac
 done
 
@@ -33,10 +31,8 @@ fi
 
 bin=${CUSTOMER_MIRROR_BIN:-}
 if [ -z "$bin" ]; then
-  [ -z "$build" ] || cargo build --profile "$profile" --locked --quiet
-  folder=$profile
-  [ "$profile" != dev ] || folder=debug
-  bin=${CARGO_TARGET_DIR:-target}/$folder/customer-mirror
+  [ -z "$build" ] || cargo build --release --locked --quiet
+  bin=${CARGO_TARGET_DIR:-target}/release/customer-mirror
 fi
 
 # What Cargo.toml's [package.metadata.deb] takes from target/packaging: same input, same bytes.

@@ -24,8 +24,8 @@ share=$(mktemp -d)
 trap 'rm -rf "$share"' EXIT
 [ -n "${CUSTOMER_MIRROR_BIN:-}" ] || cargo build --release --locked --quiet
 version=$(sed -n '/^version = /{s/.*"\(.*\)".*/\1/p;q}' Cargo.toml)
-old=$(packaging/build-deb.sh --profile release --no-build --output "$share" | tail -n 1)
-new=$(packaging/build-deb.sh --profile release --no-build --output "$share" --version "$version-2" | tail -n 1)
+old=$(packaging/build-deb.sh --no-build --output "$share" | tail -n 1)
+new=$(packaging/build-deb.sh --no-build --output "$share" --version "$version-2" | tail -n 1)
 
 needs lintian
 lintian --allow-root --display-info --fail-on error,warning,info "$old"
