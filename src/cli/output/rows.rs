@@ -36,6 +36,7 @@ impl<W: Write> RowWriter<W> {
                 array: format == Format::Json,
                 rows: 0,
                 screen,
+                line: Vec::new(),
             }),
             Format::Csv => Body::Csv(CsvRows::new(out, columns, Dialect::default(), screen)?),
         }))
@@ -77,32 +78,35 @@ struct JsonRows<W: Write> {
     array: bool,
     rows: u64,
     screen: Screen,
+    /// Of the row that is written: its memory is used again.
+    line: Vec<u8>,
 }
 
 impl<W: Write> JsonRows<W> {
     fn write(&mut self, row: &[Cell<'_>]) -> io::Result<()> {
-        let mut line = match (self.array, self.rows) {
-            (false, _) => String::new(),
-            (true, 0) => "[\n".to_owned(),
-            (true, _) => ",\n".to_owned(),
-        };
+        let line = &mut self.line;
+        line.clear();
+        line.extend_from_slice(match (self.array, self.rows) {
+            (false, _) => b"",
+            (true, 0) => b"[\n",
+            (true, _) => b",\n",
+        });
         for (index, (key, cell)) in self.keys.iter().zip(row).enumerate() {
-            line.push(if index == 0 { '{' } else { ',' });
-            line.push_str(key);
-            line.push(':');
-            cell.write_json(&mut line);
+            line.push(if index == 0 { b'{' } else { b',' });
+            line.extend_from_slice(key.as_bytes());
+            line.push(b':');
+            cell.write_json(line)?;
         }
-        line.push('}');
+        line.push(b'}');
         if !self.array {
-            line.push('\n');
+            line.push(b'\n');
         }
         self.rows += 1;
-        let line = if self.screen.terminal {
-            harmless_json(&line)
-        } else {
-            line.into()
-        };
-        self.out.write_all(line.as_bytes())
+        if self.screen.terminal {
+            let line = String::from_utf8_lossy(line);
+            return self.out.write_all(harmless_json(&line).as_bytes());
+        }
+        self.out.write_all(line)
     }
 
     fn finish(mut self) -> io::Result<()> {
