@@ -1,9 +1,9 @@
 //! Time zones: what their clocks show.
 //!
 //! The rules of all zones are in the program as the system's files have them, 200 kB that nothing reads before a zone is asked for. As a
-//! table of Rust they would be 3 MB, and 40,000 addresses in them would be worked out at each start, of which a command of a few
-//! milliseconds has many. The system's own files are not used: a container may have none, and whoever reads a due time must get the
-//! one that the daemon counts with.
+//! table of Rust they took megabytes, and some 30,000 addresses in it were worked out at each start, also that of a command which takes
+//! 3 ms. The system's own files are not used: a container may have none, and whoever reads a due time must get the one that the daemon
+//! counts with.
 
 use std::fmt;
 
