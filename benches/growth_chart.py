@@ -21,18 +21,22 @@ PANELS = [
     ("question_ms", "Questions, whole processes", "ms", ["--version", "get", "status", "search"], False, {}),
 ]
 
+# Colour and shape of a series; those that are alike in several panels have the same ones in all of them.
+LOOKS = {"first": 0, "unchanged": 1, "1 % changed": 2, "0.1 % deleted": 3, "feed pruned": 4, "after a first pass": 0, "a day later": 1,
+         "--version": 0, "get": 1, "status": 2, "search": 3}
+
 STYLE = """
   svg { font: 11px system-ui, sans-serif; --ink: #1b1f24; --faint: #59636e; --grid: #dfe3e8; --paper: #ffffff;
-        --s0: #1f6fc4; --s1: #b3541e; --s2: #1a7f4b; --s3: #8250b4; }
+        --s0: #1f6fc4; --s1: #b3541e; --s2: #1a7f4b; --s3: #8250b4; --s4: #b3266b; }
   @media (prefers-color-scheme: dark) {
-    svg { --ink: #e6e9ec; --faint: #9aa4ae; --grid: #30363d; --paper: #14181c; --s0: #6cb0ff; --s1: #f0975a; --s2: #5ecb90; --s3: #c9a3f5; }
+    svg { --ink: #e6e9ec; --faint: #9aa4ae; --grid: #30363d; --paper: #14181c; --s0: #6cb0ff; --s1: #f0975a; --s2: #5ecb90; --s3: #c9a3f5; --s4: #ff8fbe; }
   }
   .paper { fill: var(--paper); }
   text { fill: var(--ink); } .faint { fill: var(--faint); }
   .title { font-weight: 600; font-size: 12.5px; } .head { font-weight: 600; font-size: 16px; }
   .grid { stroke: var(--grid); } .guide { stroke: var(--faint); stroke-dasharray: 4 4; fill: none; }
   .line { fill: none; stroke-width: 2; } .end { font-variant-numeric: tabular-nums; }
-""" + "".join(f"  .s{n} {{ stroke: var(--s{n}); }} .f{n} {{ fill: var(--s{n}); }}\n" for n in range(4))
+""" + "".join(f"  .s{n} {{ stroke: var(--s{n}); }} .f{n} {{ fill: var(--s{n}); }}\n" for n in range(5))
 
 
 def read(path):
@@ -63,7 +67,8 @@ def marker(shape, x, y):
     """A different shape for each series: colour alone is not enough for everybody."""
     if shape == 0:
         return f'<circle class="f0" cx="{x:.1f}" cy="{y:.1f}" r="3.5"/>'
-    corners = {1: [(-3.3, -3.3), (3.3, -3.3), (3.3, 3.3), (-3.3, 3.3)], 2: [(0, -4.3), (4, 3), (-4, 3)], 3: [(0, -4.5), (4.5, 0), (0, 4.5), (-4.5, 0)]}
+    corners = {1: [(-3.3, -3.3), (3.3, -3.3), (3.3, 3.3), (-3.3, 3.3)], 2: [(0, -4.3), (4, 3), (-4, 3)], 3: [(0, -4.5), (4.5, 0), (0, 4.5), (-4.5, 0)],
+               4: [(0, 4.3), (4, -3), (-4, -3)]}
     points = " ".join(f"{x + dx:.1f},{y + dy:.1f}" for dx, dy in corners[shape])
     return f'<polygon class="f{shape}" points="{points}"/>'
 
@@ -102,7 +107,8 @@ class Panel:
         (size, value), top = points[0], 10.0 ** self.values[1]
         end = min(10.0 ** self.sizes[1], size * top / value)
         yield f'<line class="guide" x1="{self.x(size):.1f}" y1="{self.y(value):.1f}" x2="{self.x(end):.1f}" y2="{self.y(value * end / size):.1f}"/>'
-        yield f'<text class="faint" x="{self.x(end) - 6:.1f}" y="{self.y(value * end / size) - 4:.1f}" text-anchor="end">linear</text>'
+        middle = math.sqrt(size * end)
+        yield f'<text class="faint" x="{self.x(middle) + 6:.1f}" y="{self.y(value * middle / size) + 14:.1f}">linear</text>'
 
     def bound(self, label, value):
         y = self.y(value)
@@ -124,14 +130,15 @@ def apart(wanted, least=12):
 
 
 def draw(figures, group, title, unit, names, with_linear, bounds):
-    lines = {number: [point for point in figures.get((group, name), []) if point[1] > 0] for number, name in enumerate(names)}
-    lines = {number: points for number, points in lines.items() if points}
+    lines = {LOOKS[name]: [point for point in figures.get((group, name), []) if point[1] > 0] for name in names}
+    lines = {look: points for look, points in lines.items() if points}
+    words = {LOOKS[name]: name for name in names}
     panel = Panel(list(lines.values()), bounds)
     yield f'<text class="title" x="0" y="14">{escape(title)}</text><text class="faint" x="0" y="29">{escape(unit)}</text>'
     at = 4
     for number in lines:
-        yield marker(number, at, 44) + f'<text x="{at + 8}" y="48">{escape(names[number])}</text>'
-        at += 24 + sum(4 if letter in "fijlrt1 .-" else 7 for letter in names[number])
+        yield marker(number, at, 44) + f'<text x="{at + 8}" y="48">{escape(words[number])}</text>'
+        at += 24 + sum(4 if letter in "fijlrt1 .-" else 7 for letter in words[number])
     yield from panel.grid()
     for label, value in bounds.items():
         yield from panel.bound(label, value)
