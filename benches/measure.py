@@ -1,5 +1,6 @@
 """What the scripts in this folder share: a command as a whole process, and the bounds that the program is held to."""
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -11,6 +12,10 @@ TARGETS = {
     "--version": ("ms", 5), "get": ("ms", 5), "status": ("ms", 10), "search": ("ms", 50),
     "peak memory of a pass": ("MB", 60), "the program's file": ("MB", 15),
 }
+
+
+# Whoever ends a benchmark ends what it runs, too.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
 class Run(NamedTuple):
@@ -25,7 +30,11 @@ def run(command, environment, log=None):
     """Runs a command to its end, which must be a good one. `log` is a file for what it says on its way."""
     begun = time.perf_counter()
     child = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=log)
-    _, status, usage = os.wait4(child.pid, 0)
+    try:
+        _, status, usage = os.wait4(child.pid, 0)
+    except BaseException:
+        child.kill()
+        raise
     wall = time.perf_counter() - begun
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
