@@ -118,6 +118,50 @@ pub const COLUMNS: [Column; 39] = [
 pub(super) const OLDER_CONTACT_PERSON: Column =
     text("contact_person_user_id", &["contactPersonUserId"]);
 
+/// [`COLUMNS`] as a tree: a member that columns are read from, or one that is a column's.
+#[derive(Debug, Default)]
+pub(super) struct Branch {
+    pub(super) key: &'static str,
+    /// The JSON pointer to it.
+    pub(super) pointer: String,
+    /// The place in [`COLUMNS`] of the column that it is.
+    pub(super) column: Option<usize>,
+    /// Sorted by key.
+    pub(super) children: Vec<Branch>,
+}
+
+impl Branch {
+    fn add(&mut self, path: &[&'static str], column: usize) {
+        let Some((key, rest)) = path.split_first() else {
+            self.column = Some(column);
+            return;
+        };
+        let found = self.children.binary_search_by(|child| child.key.cmp(key));
+        let place = found.unwrap_or_else(|place| {
+            let pointer = format!("{}/{key}", self.pointer);
+            let child = Self {
+                key,
+                pointer,
+                ..Self::default()
+            };
+            self.children.insert(place, child);
+            place
+        });
+        if let Some(child) = self.children.get_mut(place) {
+            child.add(rest, column);
+        }
+    }
+}
+
+/// The tree of all columns; its own key is empty.
+pub(super) static BRANCHES: LazyLock<Branch> = LazyLock::new(|| {
+    let mut root = Branch::default();
+    for (place, column) in COLUMNS.iter().enumerate() {
+        root.add(column.path, place);
+    }
+    root
+});
+
 const USERS: [&str; 5] = [
     "/users",
     "/users/*",

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use super::columns::{COLUMNS, Column, Kind, OLDER_CONTACT_PERSON};
+use super::columns::{BRANCHES, Branch, COLUMNS, Column, Kind, OLDER_CONTACT_PERSON};
 use crate::json::{self, Node};
 
 /// A customer as read from a record.
@@ -49,10 +49,8 @@ pub fn customer(raw: &str) -> Result<Customer<'_>, &'static str> {
     let tree = Node::parse(raw).ok_or("the record is not JSON")?;
     let id = customer_id(&tree)?;
     let mut drift = Vec::new();
-    let mut values: Vec<_> = COLUMNS
-        .iter()
-        .map(|column| read(&tree, column, &mut drift))
-        .collect();
+    let mut values = vec![None; COLUMNS.len()];
+    fill(&tree, &BRANCHES, &mut values, &mut drift);
     for (column, value) in COLUMNS.iter().zip(&mut values) {
         if value.is_none() && column.name == OLDER_CONTACT_PERSON.name {
             *value = read(&tree, &OLDER_CONTACT_PERSON, &mut drift);
@@ -99,6 +97,44 @@ pub(super) fn customer_id(tree: &Node<'_>) -> Result<String, &'static str> {
     }
 }
 
+/// Reads what the branch's columns take. Members and branches are both sorted, so each is looked at once: to look each column up costs
+/// several times as much.
+fn fill<'a>(
+    node: &Node<'a>,
+    branch: &Branch,
+    values: &mut [Option<Value<'a>>],
+    drift: &mut Vec<String>,
+) {
+    let json::Kind::Object(members) = &node.kind else {
+        if !node.is_null() {
+            drift.push(branch.pointer.clone());
+        }
+        return;
+    };
+    let mut members = members.iter().peekable();
+    for child in &branch.children {
+        let key = child.key.as_bytes();
+        while members.next_if(|(name, _)| name.as_bytes() < key).is_some() {}
+        let Some((_, node)) = members.next_if(|(name, _)| name.as_bytes() == key) else {
+            continue;
+        };
+        match child.column {
+            None => fill(node, child, values, drift),
+            Some(place) => {
+                let (Some(column), Some(value)) = (COLUMNS.get(place), values.get_mut(place))
+                else {
+                    continue;
+                };
+                *value = value_of(node, column.kind);
+                if value.is_none() && !node.is_null() {
+                    drift.push(child.pointer.clone());
+                }
+            }
+        }
+    }
+}
+
+/// Reads a single column.
 fn read<'a>(tree: &Node<'a>, column: &Column, drift: &mut Vec<String>) -> Option<Value<'a>> {
     let mut node = tree;
     for (depth, key) in column.path.iter().enumerate() {
@@ -111,7 +147,15 @@ fn read<'a>(tree: &Node<'a>, column: &Column, drift: &mut Vec<String>) -> Option
         }
         node = node.member(key)?;
     }
-    let value = match (&node.kind, column.kind) {
+    let value = value_of(node, column.kind);
+    if value.is_none() && !node.is_null() {
+        drift.push(format!("/{}", column.path.join("/")));
+    }
+    value
+}
+
+fn value_of<'a>(node: &Node<'a>, kind: Kind) -> Option<Value<'a>> {
+    match (&node.kind, kind) {
         (json::Kind::String(text), Kind::Text) => Some(Value::Text(text.to_lossy())),
         (json::Kind::Literal, Kind::Bool) if node.text == "true" => Some(Value::Bool(true)),
         (json::Kind::Literal, Kind::Bool) if node.text == "false" => Some(Value::Bool(false)),
@@ -122,11 +166,7 @@ fn read<'a>(tree: &Node<'a>, column: &Column, drift: &mut Vec<String>) -> Option
             Some(Value::Text(Cow::Borrowed(node.text)))
         }
         _ => None,
-    };
-    if value.is_none() && !node.is_null() {
-        drift.push(format!("/{}", column.path.join("/")));
     }
-    value
 }
 
 fn users<'a>(tree: &Node<'a>, drift: &mut Vec<String>) -> Vec<User<'a>> {

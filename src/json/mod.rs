@@ -50,11 +50,18 @@ impl<'a> Text<'a> {
         std::str::from_utf8(&self.0).ok()
     }
 
+    /// The text as UTF-8, lone surrogates as in WTF-8; what members of an object are sorted by.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// The text, with U+FFFD in place of lone surrogates.
     pub fn to_lossy(&self) -> Cow<'a, str> {
         match &self.0 {
             // Only a text with escapes can have a lone surrogate, and that is owned.
-            Cow::Borrowed(bytes) => String::from_utf8_lossy(bytes),
+            // The plain check is several times as fast on text of the usual length.
+            Cow::Borrowed(bytes) => std::str::from_utf8(bytes)
+                .map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed),
             Cow::Owned(bytes) => Cow::Owned(lossy(bytes)),
         }
     }
