@@ -49,7 +49,7 @@ pub(super) fn mend(
     findings: &Findings,
     now: &str,
 ) -> rusqlite::Result<Mended> {
-    let (newest, lost) = feed_end(db, findings, book.has_lost_commits)?;
+    let (mut newest, lost) = feed_end(db, findings, book.has_lost_commits)?;
     let lost_through = lost.unwrap_or_default();
     let mut mended = Mended::default();
     name_the_lost(db, book, findings)?;
@@ -73,6 +73,8 @@ pub(super) fn mend(
     };
     let mirror_is_new = findings.seed.is_none() && newest > 0;
     mended.changes_lost_through = if mended.unnamed != Some(0) || mirror_is_new {
+        // Also who has every change has customers that the mirror no longer knows: a number more, which nobody has.
+        newest = newest.saturating_add(1);
         Some(newest)
     } else {
         lost
