@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension};
+use xxhash_rust::xxh3::xxh3_128_with_seed;
 
-use super::rows::{self, Read, Stamp, Standing};
+use super::filters::Filters;
+use super::newcomers::{Ids, Newcomers};
+use super::rows::{self, Read, Stamp, Standing, Statements};
 use super::search::Updates;
-use super::{Mirror, Result, add_to_counts, quarantine, seen};
+use super::{Mirror, Result, add_to_counts, quarantine, schema, seen};
 use crate::model::{Cursor, Page, Timestamp, format_timestamp};
 
 /// What a page cost to fetch.
@@ -66,13 +69,26 @@ impl Mirror {
     ) -> Result<CommitOutcome> {
         let now = format_timestamp(now);
         let (seed, mut expected_row) = (self.seed, self.expected_row);
+        let mut newcomers = self.newcomers.take();
+        let mut followed = self.followed.take();
         let outcome = self.write(|tx| {
             let number = next_page_number(tx, pass_id, asked)?;
-            if let Some(first_page) = page_that_led_to(tx, page.next.as_ref())? {
+            let followed = match &mut followed {
+                Some(followed) if followed.pass_id == pass_id => followed,
+                other => other.insert(Followed::of(tx, pass_id, seed)?),
+            };
+            if let Some(first_page) = followed.page_that_led_to(tx, page.next.as_ref())? {
                 return Ok(CommitOutcome::CursorRepeated { first_page });
             }
+            newcomers = match newcomers.take() {
+                Some(newcomers) if !schema::has(tx, "index", schema::INDEX_OF_IDS)? => {
+                    Some(newcomers)
+                }
+                _ => Newcomers::of(tx, seed)?,
+            };
             let mut writer = PageWriter {
-                connection: tx,
+                statements: Statements::of(tx)?,
+                has_quarantined: quarantine::has_any(tx)?,
                 seed,
                 stamp: Stamp { pass_id, now: &now },
                 commit: PageCommit {
@@ -81,20 +97,17 @@ impl Mirror {
                 },
                 seen: Vec::with_capacity(page.len()),
                 expected_row,
+                ids: newcomers.as_mut().map_or(Ids::Rows, Ids::Newcomers),
                 updates: Updates::default(),
             };
-            for (index, raw) in page.records().enumerate() {
-                let apart = page.foreign_bytes(index).map(|bytes| {
-                    let reason = quarantine::reason_of(page.had_secret(index));
-                    (reason, bytes)
-                });
-                writer.write_record(raw, apart)?;
-            }
+            writer.write_records(page)?;
             writer.finish(page.next.as_ref(), cost)?;
             expected_row = writer.expected_row;
             Ok(CommitOutcome::Committed(writer.commit))
         })?;
         self.expected_row = expected_row;
+        self.newcomers = newcomers;
+        self.followed = followed;
         Ok(outcome)
     }
 }
@@ -116,6 +129,58 @@ fn next_page_number(
     Ok(pages + 1)
 }
 
+/// The cursors that a pass has followed. They come in no order, so an index of them would cost every commit a page of the file.
+#[derive(Debug)]
+pub(super) struct Followed {
+    pass_id: i64,
+    seed: u64,
+    cursors: Filters,
+}
+
+impl Followed {
+    /// Cursors that the smallest filter is for.
+    const SMALLEST: usize = 1 << 10;
+
+    fn of(connection: &Connection, pass_id: i64, seed: u64) -> rusqlite::Result<Self> {
+        let mut followed = Self {
+            pass_id,
+            seed,
+            cursors: Filters::new(Self::SMALLEST),
+        };
+        let mut statement = connection
+            .prepare("SELECT next_cursor FROM pass_pages WHERE next_cursor IS NOT NULL")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            followed
+                .cursors
+                .add(followed.hash(row.get_ref(0)?.as_bytes()?));
+        }
+        Ok(followed)
+    }
+
+    fn hash(&self, cursor: &[u8]) -> u128 {
+        xxh3_128_with_seed(cursor, self.seed)
+    }
+
+    /// The page that had the same next cursor; else it has now been followed.
+    fn page_that_led_to(
+        &mut self,
+        connection: &Connection,
+        next: Option<&Cursor>,
+    ) -> rusqlite::Result<Option<i64>> {
+        let Some(next) = next else { return Ok(None) };
+        let hash = self.hash(next.as_str().as_bytes());
+        if self.cursors.may_have(hash) {
+            let found = page_that_led_to(connection, Some(next))?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        self.cursors.add(hash);
+        Ok(None)
+    }
+}
+
 /// The page of this walk that had the same next cursor.
 pub(super) fn page_that_led_to(
     connection: &Connection,
@@ -129,45 +194,67 @@ pub(super) fn page_that_led_to(
 }
 
 struct PageWriter<'a> {
-    connection: &'a Connection,
+    statements: Statements<'a>,
+    has_quarantined: bool,
     seed: u64,
     stamp: Stamp<'a>,
     commit: PageCommit,
     seen: Vec<i64>,
     expected_row: i64,
+    ids: Ids<'a>,
     updates: Updates,
 }
 
 impl PageWriter<'_> {
+    fn write_records(&mut self, page: &Page) -> rusqlite::Result<()> {
+        for (index, raw) in page.records().enumerate() {
+            let apart = page.foreign_bytes(index).map(|bytes| {
+                let reason = quarantine::reason_of(page.had_secret(index));
+                (reason, bytes)
+            });
+            self.write_record(raw, apart)?;
+        }
+        Ok(())
+    }
+
     /// `apart` is why a record is not even read, and its bytes.
     fn write_record(&mut self, raw: &str, apart: Option<(&str, Vec<u8>)>) -> rusqlite::Result<()> {
         self.commit.records += 1;
         if let Some((reason, bytes)) = apart {
             return self.set_apart(raw, reason, Some(bytes));
         }
-        let (row_id, read, count) =
-            match rows::compare(self.connection, raw, self.seed, self.expected_row)? {
-                Standing::Unchanged(row_id) => (row_id, None, &mut self.commit.unchanged),
-                Standing::New(read) => (
-                    rows::insert(self.connection, &read, self.stamp, &mut self.updates)?,
-                    Some(read),
-                    &mut self.commit.created,
-                ),
-                Standing::Changed(row_id, read) => {
-                    self.update(row_id, &read, "updated")?;
-                    (row_id, Some(read), &mut self.commit.updated)
-                }
-                Standing::Returned(row_id, read) => {
-                    self.update(row_id, &read, "restored")?;
-                    (row_id, Some(read), &mut self.commit.restored)
-                }
-                Standing::Unreadable(reason) => return self.set_apart(raw, reason, None),
-            };
+        let (row_id, read, count) = match rows::compare(
+            &mut self.statements,
+            raw,
+            self.seed,
+            self.expected_row,
+            &mut self.ids,
+        )? {
+            Standing::Unchanged(row_id) => (row_id, None, &mut self.commit.unchanged),
+            Standing::New(read) => {
+                let updates = &mut self.updates;
+                let row_id = rows::insert(&mut self.statements, &read, self.stamp, updates)?;
+                self.ids
+                    .add(self.statements.connection, &read.customer.id, row_id)?;
+                (row_id, Some(read), &mut self.commit.created)
+            }
+            Standing::Changed(row_id, read) => {
+                self.update(row_id, &read, "updated")?;
+                (row_id, Some(read), &mut self.commit.updated)
+            }
+            Standing::Returned(row_id, read) => {
+                self.update(row_id, &read, "restored")?;
+                (row_id, Some(read), &mut self.commit.restored)
+            }
+            Standing::Unreadable(reason) => return self.set_apart(raw, reason, None),
+        };
         *count += 1;
         self.seen.push(row_id);
         self.expected_row = row_id + 1;
         if let Some(read) = read {
-            quarantine::heal(self.connection, &read.customer.id)?;
+            if self.has_quarantined {
+                quarantine::heal(self.statements.connection, &read.customer.id)?;
+            }
             for pointer in read.customer.drift {
                 *self.commit.drift.entry(pointer).or_default() += 1;
             }
@@ -177,7 +264,14 @@ impl PageWriter<'_> {
 
     fn update(&mut self, row_id: i64, read: &Read<'_>, kind: &'static str) -> rusqlite::Result<()> {
         let updates = &mut self.updates;
-        rows::update(self.connection, row_id, read, kind, self.stamp, updates)
+        rows::update(
+            self.statements.connection,
+            row_id,
+            read,
+            kind,
+            self.stamp,
+            updates,
+        )
     }
 
     fn set_apart(
@@ -187,14 +281,16 @@ impl PageWriter<'_> {
         foreign: Option<Vec<u8>>,
     ) -> rusqlite::Result<()> {
         self.commit.quarantined += 1;
+        self.has_quarantined = true;
         let place = quarantine::Place {
             stamp: self.stamp,
             page: self.commit.page,
             seed: self.seed,
         };
-        let customer_id = quarantine::set_apart(self.connection, raw, reason, foreign, place)?;
+        let customer_id =
+            quarantine::set_apart(self.statements.connection, raw, reason, foreign, place)?;
         if let Some(customer_id) = customer_id
-            && let Some(row_id) = rows::row_of(self.connection, &customer_id)?
+            && let Some(row_id) = self.ids.row_of(self.statements.connection, &customer_id)?
         {
             self.seen.push(row_id);
             self.expected_row = row_id + 1;
@@ -203,13 +299,14 @@ impl PageWriter<'_> {
     }
 
     fn finish(&mut self, next: Option<&Cursor>, cost: Cost) -> rusqlite::Result<()> {
-        std::mem::take(&mut self.updates).write(self.connection)?;
+        let connection = self.statements.connection;
+        std::mem::take(&mut self.updates).write(connection)?;
         let next = next.map(Cursor::as_str);
         let commit = &self.commit;
-        self.connection
+        connection
             .prepare_cached("INSERT INTO pass_pages (page, committed_at, next_cursor, seen) VALUES (?1, ?2, ?3, ?4)")?
             .execute((commit.page, self.stamp.now, next, seen::encode(&mut self.seen)))?;
-        self.connection
+        connection
             .prepare_cached(
                 "UPDATE passes SET pages = ?2, next_cursor = ?3, records = records + ?4, created = created + ?5,
                    updated = updated + ?6, unchanged = unchanged + ?7, restored = restored + ?8,
@@ -230,7 +327,7 @@ impl PageWriter<'_> {
                 cost.bytes as i64,
             ))?;
         add_to_counts(
-            self.connection,
+            connection,
             commit.created + commit.restored,
             -commit.restored,
         )

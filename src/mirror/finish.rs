@@ -5,7 +5,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::rows::Stamp;
-use super::{Mirror, Result, attempts, feed, meta, quarantine, schema, sweep};
+use super::{Mirror, Result, attempts, feed, meta, newcomers, quarantine, schema, sweep};
 use crate::config::{Changes, Deletions};
 use crate::model::{SweepState, Timestamp, format_timestamp};
 use crate::plan::{self, Absences, CompletenessProof, Sweep};
@@ -21,8 +21,11 @@ impl Mirror {
         now: Timestamp,
     ) -> Result<u64> {
         let stamp_text = format_timestamp(now);
+        // Their memory is for the sort of the first indexes now.
+        (self.newcomers, self.followed) = (None, None);
         self.write(|tx| {
             let stamp = Stamp { pass_id, now: &stamp_text };
+            newcomers::forget(tx)?;
             schema::ensure_indexes(tx)?;
             supersede_held(tx)?;
             let (state, deleted, held) = judge(tx, deletions, stamp)?;

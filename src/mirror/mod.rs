@@ -14,12 +14,14 @@ mod erase;
 mod error;
 mod feed;
 mod files;
+mod filters;
 mod find;
 mod finish;
 mod health;
 mod held;
 mod history;
 mod lock;
+mod newcomers;
 mod opened_by;
 mod passes;
 mod preview;
@@ -87,6 +89,10 @@ pub struct Mirror {
     seed: u64,
     /// The row id that the next record is expected to have, if the listing's order is as before.
     expected_row: i64,
+    /// Whom a first pass has seen.
+    newcomers: Option<newcomers::Newcomers>,
+    /// The cursors that the pass under way has followed.
+    followed: Option<commit::Followed>,
     /// Size of the -wal file when waiting for its readers was last in vain; 0 if it was not.
     log_bytes_tried: u64,
     work: Work,
@@ -170,6 +176,8 @@ impl Mirror {
             path: path.to_owned(),
             seed: 0,
             expected_row: 1,
+            newcomers: None,
+            followed: None,
             log_bytes_tried: 0,
             work,
             held: Held::of(path),

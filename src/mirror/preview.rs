@@ -9,7 +9,8 @@ use rusqlite::{Connection, OptionalExtension};
 use serde::Serialize;
 
 use super::commit::{self, PageCommit};
-use super::rows::{self, Read, Standing};
+use super::newcomers::{self, Ids};
+use super::rows::{self, Read, Standing, Statements};
 use super::{MirrorError, Result, check_source, meta, passes, quarantine, schema, seen, sweep};
 use crate::config::Deletions;
 use crate::model::{Cursor, Page, Timestamp};
@@ -47,6 +48,7 @@ pub struct Preview {
     path: std::path::PathBuf,
     seed: u64,
     expected_row: i64,
+    ids: Ids<'static>,
     unreadable: u64,
     /// What all pages so far would do; `page` is the last one's number.
     walked: PageCommit,
@@ -77,14 +79,24 @@ impl Preview {
         let seed: i64 = meta(&connection, "hash_seed")
             .map_err(sqlite)?
             .unwrap_or_default();
+        let ids = Self::ids(&connection).map_err(sqlite)?;
         Ok(Self {
             connection,
             path: path.to_owned(),
             seed: seed.cast_unsigned(),
             expected_row: 1,
+            ids,
             unreadable: 0,
             walked: PageCommit::default(),
         })
+    }
+
+    fn ids(connection: &Connection) -> rusqlite::Result<Ids<'static>> {
+        if schema::has(connection, "index", schema::INDEX_OF_IDS)? {
+            return Ok(Ids::Rows);
+        }
+        newcomers::copy(connection)?;
+        Ok(Ids::Copy)
     }
 
     /// Until when the server wants to be left alone, if that is not over.
@@ -105,13 +117,20 @@ impl Preview {
             return Ok(first_page);
         }
         let mut listed = Vec::new();
+        let mut statements = Statements::of(&self.connection)?;
         for (index, raw) in page.records().enumerate() {
             self.walked.records += 1;
             let foreign = page.foreign_bytes(index).is_some();
             let standing = if foreign {
                 Standing::Unreadable(quarantine::reason_of(page.had_secret(index)))
             } else {
-                rows::compare(&self.connection, raw, self.seed, self.expected_row)?
+                rows::compare(
+                    &mut statements,
+                    raw,
+                    self.seed,
+                    self.expected_row,
+                    &mut self.ids,
+                )?
             };
             let (count, row_id) = match standing {
                 Standing::Unchanged(row_id) => {
@@ -142,7 +161,7 @@ impl Preview {
                     let id = quarantine::readable_id(raw, foreign);
                     self.unreadable += u64::from(id.is_none());
                     let row_id = id
-                        .map(|id| rows::row_of(&self.connection, &id))
+                        .map(|id| self.ids.row_of(&self.connection, &id))
                         .transpose()?;
                     (&mut self.walked.quarantined, row_id.flatten())
                 }

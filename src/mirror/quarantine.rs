@@ -6,9 +6,10 @@ use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 use super::history::cut;
-use super::rows::{self, Stamp, Standing};
+use super::newcomers::Ids;
+use super::rows::{self, Stamp, Standing, Statements};
 use super::search::Updates;
-use super::{Mirror, Reader, Result, add_to_counts, seen, sweep};
+use super::{Mirror, Reader, Result, add_to_counts, schema, seen, sweep};
 use crate::json::{Kind, Node};
 use crate::model::{Timestamp, format_timestamp};
 
@@ -98,6 +99,13 @@ pub(super) fn readable_id(raw: &str, repaired: bool) -> Option<String> {
     // In a record with foreign bytes, U+FFFD may stand for any of them.
     let doubtful = id.is_empty() || (repaired && id.contains(char::REPLACEMENT_CHARACTER));
     (!doubtful).then(|| id.to_owned())
+}
+
+/// Whether there is anything.
+pub(super) fn has_any(connection: &Connection) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT 1 FROM quarantine")?
+        .exists([])
 }
 
 /// Drops what is quarantined of a customer that has been mirrored now.
@@ -212,9 +220,14 @@ impl Mirror {
         let now = format_timestamp(now);
         let seed = self.seed;
         self.write(|tx| {
+            if has_any(tx)? {
+                // A first pass that goes on meanwhile then asks it, too.
+                schema::ensure_index_of_ids(tx)?;
+            }
             let mut retried = Retried::default();
             let mut updates = Updates::default();
             let mut last_id = 0;
+            let mut statements = Statements::of(tx)?;
             loop {
                 let next = tx
                     .prepare_cached("SELECT * FROM quarantine WHERE id > ?1 ORDER BY id LIMIT 1")?
@@ -235,14 +248,14 @@ impl Mirror {
                     pass_id: record.pass_id.unwrap_or_default(),
                     now: &now,
                 };
-                match rows::compare(tx, &record.raw, seed, 0)? {
+                match rows::compare(&mut statements, &record.raw, seed, 0, &mut Ids::Rows)? {
                     _ if !is_text => retried.remaining += 1,
                     Standing::Unreadable(_) => retried.remaining += 1,
                     standing => {
                         let row_id = match standing {
                             Standing::New(read) => {
                                 add_to_counts(tx, 1, 0)?;
-                                rows::insert(tx, &read, stamp, &mut updates)?
+                                rows::insert(&mut statements, &read, stamp, &mut updates)?
                             }
                             Standing::Unchanged(row_id)
                             | Standing::Changed(row_id, _)

@@ -1,11 +1,12 @@
-//! What a record is to the mirror, and writing it: rows of `customers`, `customer_users`, `customer_state`, `customer_changes`.
+//! What a record is to the mirror, and writing it: rows of `customers`, `customer_user_rows`, `customer_state`, `customer_changes`.
 
 use std::sync::LazyLock;
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, OptionalExtension, params_from_iter};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, params_from_iter};
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
+use super::newcomers::Ids;
 use super::search::Updates;
 use crate::decode::{self, COLUMNS, Customer, Value};
 use crate::json::Node;
@@ -41,55 +42,84 @@ impl<'a> Read<'a> {
     /// # Errors
     /// The reason, if it has no readable customerId.
     pub(super) fn of(raw: &'a str, seed: u64) -> Result<Self, &'static str> {
+        Self::hashed(raw, raw_hash(raw.as_bytes(), seed), seed)
+    }
+
+    fn hashed(raw: &'a str, raw_hash: [u8; 16], seed: u64) -> Result<Self, &'static str> {
         let customer = decode::customer(raw)?;
         Ok(Self {
             raw,
-            raw_hash: raw_hash(raw.as_bytes(), seed),
+            raw_hash,
             content_hash: customer.tree.content_hash(seed).to_le_bytes(),
             customer,
         })
     }
 }
 
+/// What runs for each record of a page, looked up once: to find a statement by its text takes as long as to run some of them.
+pub(super) struct Statements<'c> {
+    pub(super) connection: &'c Connection,
+    expected: CachedStatement<'c>,
+    customer: CachedStatement<'c>,
+    state: CachedStatement<'c>,
+    user: CachedStatement<'c>,
+    change: CachedStatement<'c>,
+}
+
+impl<'c> Statements<'c> {
+    /// On this connection.
+    pub(super) fn of(connection: &'c Connection) -> rusqlite::Result<Self> {
+        let cached = |sql: &str| connection.prepare_cached(sql);
+        Ok(Self {
+            connection,
+            expected: cached(
+                "SELECT 1 FROM customer_state WHERE row_id = ?1 AND raw_hash = ?2 AND live = 1",
+            )?,
+            customer: cached(&INSERT)?,
+            state: cached(
+                "INSERT INTO customer_state (row_id, raw_hash, content_hash, live) VALUES (?1, ?2, ?3, 1)",
+            )?,
+            user: cached(INSERT_USER)?,
+            change: cached(INSERT_CHANGE)?,
+        })
+    }
+}
+
+const INSERT_USER: &str =
+    "INSERT INTO customer_user_rows (row_id, user_id, name, role) VALUES (?1, ?2, ?3, ?4)";
+
+const INSERT_CHANGE: &str = "INSERT INTO customer_changes (changed_at, pass_id, customer_id, reference_id, kind, changed_fields, before)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+
 /// Compares a record with the mirror. `expected_row` is where it is if the listing's order is as before.
 pub(super) fn compare<'a>(
-    connection: &Connection,
+    statements: &mut Statements<'_>,
     raw: &'a str,
     seed: u64,
     expected_row: i64,
+    ids: &mut Ids<'_>,
 ) -> rusqlite::Result<Standing<'a>> {
+    let connection = statements.connection;
     let raw_hash = raw_hash(raw.as_bytes(), seed);
     // The cheap way first: the same bytes as the customer that is next in line are that customer, unchanged.
-    let as_expected = connection
-        .prepare_cached(
-            "SELECT 1 FROM customer_state WHERE row_id = ?1 AND raw_hash = ?2 AND live = 1",
-        )?
-        .exists((expected_row, raw_hash))?;
-    if as_expected {
+    if statements.expected.exists((expected_row, raw_hash))? {
         return Ok(Standing::Unchanged(expected_row));
     }
-    let customer = match decode::customer(raw) {
-        Ok(customer) => customer,
+    let read = match Read::hashed(raw, raw_hash, seed) {
+        Ok(read) => Box::new(read),
         Err(reason) => return Ok(Standing::Unreadable(reason)),
     };
-    let content_hash = customer.tree.content_hash(seed).to_le_bytes();
-    let known: Option<(i64, [u8; 16], bool)> = match row_of(connection, &customer.id)? {
+    let known: Option<(i64, [u8; 16], bool)> = match ids.row_of(connection, &read.customer.id)? {
         None => None,
         Some(row_id) => connection
             .prepare_cached("SELECT content_hash, live FROM customer_state WHERE row_id = ?1")?
             .query_row([row_id], |row| Ok((row_id, row.get(0)?, row.get(1)?)))
             .optional()?,
     };
-    let read = Box::new(Read {
-        raw,
-        customer,
-        raw_hash,
-        content_hash,
-    });
     Ok(match known {
         None => Standing::New(read),
         Some((row_id, _, false)) => Standing::Returned(row_id, read),
-        Some((row_id, hash, true)) if hash == content_hash => Standing::Unchanged(row_id),
+        Some((row_id, hash, true)) if hash == read.content_hash => Standing::Unchanged(row_id),
         Some((row_id, ..)) => Standing::Changed(row_id, read),
     })
 }
@@ -97,14 +127,6 @@ pub(super) fn compare<'a>(
 /// What `customer_state.raw_hash` holds of a record.
 pub(super) fn raw_hash(raw: &[u8], seed: u64) -> [u8; 16] {
     xxh3_128_with_seed(raw, seed).to_le_bytes()
-}
-
-/// A customer's row id.
-pub(super) fn row_of(connection: &Connection, customer_id: &str) -> rusqlite::Result<Option<i64>> {
-    connection
-        .prepare_cached("SELECT row_id FROM customers WHERE customer_id = ?1")?
-        .query_row([customer_id], |row| row.get(0))
-        .optional()
 }
 
 /// When and by which pass something is written.
@@ -136,32 +158,25 @@ static UPDATE: LazyLock<String> = LazyLock::new(|| {
 
 /// Adds a customer; returns its row id. What the search index needs goes into `updates`.
 pub(super) fn insert(
-    connection: &Connection,
+    statements: &mut Statements<'_>,
     read: &Read<'_>,
     stamp: Stamp<'_>,
     updates: &mut Updates,
 ) -> rusqlite::Result<i64> {
     let values = columns(read).chain([text(stamp.now), text(stamp.now)]);
-    let row_id = connection
-        .prepare_cached(&INSERT)?
-        .insert(params_from_iter(values))?;
-    connection
-        .prepare_cached("INSERT INTO customer_state (row_id, raw_hash, content_hash, live) VALUES (?1, ?2, ?3, 1)")?
+    let row_id = statements.customer.insert(params_from_iter(values))?;
+    statements
+        .state
         .execute((row_id, read.raw_hash, read.content_hash))?;
-    insert_users(connection, &read.customer)?;
+    insert_users(&mut statements.user, row_id, &read.customer)?;
     updates.add(row_id, Document::of(&read.customer));
     let change = Change {
         kind: "created",
         pointers: "[]",
         before: None,
     };
-    append_change(
-        connection,
-        &read.customer.id,
-        reference_id(&read.customer),
-        &change,
-        stamp,
-    )?;
+    let (id, reference) = (&read.customer.id, reference_id(&read.customer));
+    append_change(&mut statements.change, id, reference, &change, stamp)?;
     Ok(row_id)
 }
 
@@ -196,9 +211,13 @@ pub(super) fn update(
         .prepare_cached("UPDATE customer_state SET raw_hash = ?2, content_hash = ?3, live = 1 WHERE row_id = ?1")?
         .execute((row_id, read.raw_hash, read.content_hash))?;
     connection
-        .prepare_cached("DELETE FROM customer_users WHERE customer_id = ?1")?
-        .execute([&read.customer.id])?;
-    insert_users(connection, &read.customer)?;
+        .prepare_cached("DELETE FROM customer_user_rows WHERE row_id = ?1")?
+        .execute([row_id])?;
+    insert_users(
+        &mut connection.prepare_cached(INSERT_USER)?,
+        row_id,
+        &read.customer,
+    )?;
     let pointers = serde_json::to_string(&pointers).unwrap_or_else(|_| "[]".to_owned());
     let change = Change {
         kind,
@@ -206,7 +225,7 @@ pub(super) fn update(
         before: Some(&before),
     };
     append_change(
-        connection,
+        &mut connection.prepare_cached(INSERT_CHANGE)?,
         &read.customer.id,
         reference_id(&read.customer),
         &change,
@@ -259,7 +278,11 @@ pub(super) fn put_back(
     connection
         .prepare_cached("INSERT OR REPLACE INTO customer_state (row_id, raw_hash, content_hash, live) VALUES (?1, ?2, ?3, ?4)")?
         .execute((row_id, read.raw_hash, read.content_hash, dates.deleted.is_none()))?;
-    insert_users(connection, &read.customer)?;
+    insert_users(
+        &mut connection.prepare_cached(INSERT_USER)?,
+        row_id,
+        &read.customer,
+    )?;
     updates.add(row_id, Document::of(&read.customer));
     Ok(true)
 }
@@ -293,7 +316,7 @@ pub(super) fn tombstone(
         before: Some(&before),
     };
     append_change(
-        connection,
+        &mut connection.prepare_cached(INSERT_CHANGE)?,
         &customer_id,
         reference.as_deref(),
         &change,
@@ -308,32 +331,34 @@ struct Change<'a> {
 }
 
 fn append_change(
-    connection: &Connection,
+    statement: &mut CachedStatement<'_>,
     customer_id: &str,
     reference_id: Option<&str>,
     change: &Change<'_>,
     stamp: Stamp<'_>,
 ) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(
-            "INSERT INTO customer_changes (changed_at, pass_id, customer_id, reference_id, kind, changed_fields, before)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        )?
-        .execute((stamp.now, stamp.pass_id, customer_id, reference_id, change.kind, change.pointers, change.before))?;
-    Ok(())
+    let (kind, pointers, before) = (change.kind, change.pointers, change.before);
+    statement
+        .execute((
+            stamp.now,
+            stamp.pass_id,
+            customer_id,
+            reference_id,
+            kind,
+            pointers,
+            before,
+        ))
+        .map(drop)
 }
 
-fn insert_users(connection: &Connection, customer: &Customer<'_>) -> rusqlite::Result<()> {
-    let mut insert = connection.prepare_cached(
-        "INSERT INTO customer_users (customer_id, user_id, name, role) VALUES (?1, ?2, ?3, ?4)",
-    )?;
+fn insert_users(
+    statement: &mut CachedStatement<'_>,
+    row_id: i64,
+    customer: &Customer<'_>,
+) -> rusqlite::Result<()> {
     for user in &customer.users {
-        insert.execute((
-            &customer.id,
-            &*user.id,
-            user.name.as_deref(),
-            user.role.as_deref(),
-        ))?;
+        let (name, role) = (user.name.as_deref(), user.role.as_deref());
+        statement.execute((row_id, &*user.id, name, role))?;
     }
     Ok(())
 }
@@ -355,10 +380,12 @@ fn text(value: &str) -> ToSqlOutput<'_> {
 }
 
 fn reference_id<'a>(customer: &'a Customer<'_>) -> Option<&'a str> {
-    let index = COLUMNS
-        .iter()
-        .position(|column| column.name == "reference_id")?;
-    match customer.values.get(index)? {
+    static PLACE: LazyLock<Option<usize>> = LazyLock::new(|| {
+        COLUMNS
+            .iter()
+            .position(|column| column.name == "reference_id")
+    });
+    match customer.values.get((*PLACE)?)? {
         Some(Value::Text(value)) => Some(value),
         _ => None,
     }

@@ -18,19 +18,22 @@ pub(super) const APPLICATION_ID: i64 = 0x434D_6972;
 
 const INDEXES: &str = include_str!("indexes.sql");
 
-/// Commits between checkpoints, in pages of 4 KiB: the more there are, the more often a page that changes in many of them
-/// is copied to the file only once. It bounds the -wal file to about 32 MiB.
-const CHECKPOINT_PAGES: i64 = 8 * 1024;
+/// The index of all customerIds.
+pub(super) const INDEX_OF_IDS: &str = "customers_customer_id";
 
-/// That bound in bytes.
-pub const WAL_BYTES: u64 = CHECKPOINT_PAGES as u64 * 4096;
+/// Of a new mirror. A customer takes about 2 kB: pages of SQLite's usual 4 kB hold one or two, and a fifth of the file is unused.
+const PAGE_BYTES: i64 = 16 * 1024;
+
+/// What is committed between checkpoints: the more it is, the more often a page that changes in many commits is copied to the file
+/// only once. It bounds the -wal file.
+pub const WAL_BYTES: u64 = 32 << 20;
 
 /// How long to wait for somebody else's write transaction (a person with sqlite3) before giving up.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Page caches of the writer in KiB; they bound memory however large the mirror is. A first pass gets what one page of 1000 new
-/// customers dirties; later ones mostly read one narrow table from end to end.
-const FIRST_PASS_CACHE_KIB: i64 = 12 * 1024;
+/// Page caches of the writer in KiB; they bound memory however large the mirror is. A first pass writes at the end of
+/// its tables, and merges the search index; later ones mostly read one narrow table from end to end.
+const FIRST_PASS_CACHE_KIB: i64 = 4 * 1024;
 const CACHE_KIB: i64 = 2 * 1024;
 
 /// Opens and migrates the file; an empty one becomes a mirror. The caller holds the lock.
@@ -180,6 +183,7 @@ pub(super) fn recognise(connection: &Connection, path: &Path) -> Result<i64> {
 
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
     harden(connection)?;
+    connection.pragma_update(None, "page_size", PAGE_BYTES)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
     // A commit is on the disk before anybody sees it. With NORMAL a power failure takes back all commits since the last checkpoint, true
     // states all of them, but others have acted on them: who follows the change feed, who was told that a customer is forgotten.
@@ -187,7 +191,9 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "foreign_keys", true)?;
     // What is deleted is overwritten with zeros, in rows and in whole pages.
     connection.pragma_update(None, "secure_delete", true)?;
-    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    let page_bytes: i64 = connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
+    let checkpoint_pages = WAL_BYTES as i64 / page_bytes.max(1);
+    connection.pragma_update(None, "wal_autocheckpoint", checkpoint_pages)?;
     // What one large transaction (the first indexes) made of the -wal file is given back at the next checkpoint.
     connection.pragma_update(None, "journal_size_limit", WAL_BYTES as i64)?;
     // Without its -wal and -shm files, whoever can't write to the folder couldn't read the mirror while nobody has it open.
@@ -211,6 +217,13 @@ pub(super) fn ensure_indexes(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.execute_batch("PRAGMA shrink_memory")?;
     connection.execute_batch(INDEXES)
+}
+
+/// Makes the index of customerIds now, if it is not there yet.
+pub(super) fn ensure_index_of_ids(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(&format!(
+        "CREATE UNIQUE INDEX IF NOT EXISTS {INDEX_OF_IDS} ON customers (customer_id)"
+    ))
 }
 
 /// Whether something of the schema is there: what `indexes.sql` makes is not before the end of the first pass.

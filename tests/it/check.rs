@@ -354,7 +354,7 @@ fn damage(bench: &Bench, table: &str) {
     let sql = format!("SELECT rootpage FROM sqlite_schema WHERE name = '{table}'");
     let page: usize = bench.one::<u32>(&sql).try_into().unwrap();
     let mut content = bytes(&bench.db_path());
-    content[(page - 1) * 4096] ^= 0xff;
+    content[(page - 1) * bench.page_bytes()] ^= 0xff;
     std::fs::write(bench.db_path(), content).unwrap();
 }
 

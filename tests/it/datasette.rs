@@ -7,12 +7,13 @@ use serde_json::{Map, Value, json};
 use crate::support::{Bench, customers};
 
 /// Tables that are the program's or SQLite's own.
-const HIDDEN: [&str; 9] = [
+const HIDDEN: [&str; 10] = [
     "absences",
     "customer_search",
     "customer_search_parts",
     "customer_search_text",
     "customer_state",
+    "customer_user_rows",
     "mirror_meta",
     "pass_pages",
     "shared_references",

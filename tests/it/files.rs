@@ -267,7 +267,7 @@ async fn a_damaged_mirror_has_its_exit_status(#[case] damage: fn(&mut Vec<u8>)) 
 async fn a_full_disk_leaves_the_last_commit_and_the_pass_goes_on_with_room() {
     let mut bench = Bench::of(Listing::seeded(37, 3000)).await;
     bench.set("api.page_size", "50");
-    for blocks in [1000, 2000] {
+    for blocks in [4000, 8000] {
         let limit = format!("trap '' XFSZ; ulimit -f {blocks}");
         let command = after_shell(&limit, &bench.command(&["-q", "sync"]));
         let run = Running::spawn(command).end().await;

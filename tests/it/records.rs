@@ -12,7 +12,7 @@ const UNTOUCHABLE: &str = "
     CREATE TRIGGER no_insert BEFORE INSERT ON customers BEGIN SELECT raise(ABORT, 'inserted'); END;
     CREATE TRIGGER no_delete BEFORE DELETE ON customers BEGIN SELECT raise(ABORT, 'deleted'); END;
     CREATE TRIGGER no_state BEFORE UPDATE ON customer_state BEGIN SELECT raise(ABORT, 'state updated'); END;
-    CREATE TRIGGER no_user BEFORE INSERT ON customer_users BEGIN SELECT raise(ABORT, 'user inserted'); END;
+    CREATE TRIGGER no_user BEFORE INSERT ON customer_user_rows BEGIN SELECT raise(ABORT, 'user inserted'); END;
     CREATE TRIGGER no_change BEFORE INSERT ON customer_changes BEGIN SELECT raise(ABORT, 'change recorded'); END;";
 
 impl Bench {

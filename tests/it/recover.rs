@@ -10,8 +10,6 @@ use serde_json::Value;
 use crate::service::Service;
 use crate::support::{Bench, Running, after_shell, assert_sound, bytes, customers};
 
-const PAGE: usize = 4096;
-
 /// Two passes over customers that fill many pages, of which some have changed and some are gone.
 async fn eventful() -> Bench {
     let mut bench = Bench::of(Listing::seeded(31, 200)).await;
@@ -31,7 +29,8 @@ pub(crate) fn damage_page_of(bench: &Bench, name: &str) {
         page as usize
     };
     let mut content = bytes(&bench.db_path());
-    content[(page - 1) * PAGE..page * PAGE].fill(0xAA);
+    let size = bench.page_bytes();
+    content[(page - 1) * size..page * size].fill(0xAA);
     std::fs::write(bench.db_path(), content).unwrap();
 }
 

@@ -198,6 +198,11 @@ impl Bench {
         self.db().query_row(sql, [], |row| row.get(0)).unwrap()
     }
 
+    /// The size of a page of the mirror's file.
+    pub(crate) fn page_bytes(&self) -> usize {
+        self.one::<u32>("PRAGMA page_size").try_into().unwrap()
+    }
+
     /// The first column of a query on the mirror.
     pub(crate) fn column<T: FromSql>(&self, sql: &str) -> Vec<T> {
         let db = self.db();

@@ -8,7 +8,7 @@ CREATE TABLE mirror_meta (
 
 CREATE TABLE customers (
   row_id INTEGER PRIMARY KEY,          -- never changes, not even by VACUUM; customer_state and absences refer to it
-  customer_id TEXT NOT NULL UNIQUE,
+  customer_id TEXT NOT NULL,           -- unique: ../indexes.sql
   reference_id TEXT,
   human_readable_id TEXT,
   customer_type TEXT,
@@ -57,13 +57,18 @@ CREATE TABLE customers (
 CREATE INDEX customers_deleted_at ON customers (deleted_at, row_id, customer_type, billing_address_country)
 WHERE deleted_at IS NOT NULL;
 
-CREATE TABLE customer_users (
-  customer_id TEXT NOT NULL REFERENCES customers (customer_id) ON DELETE CASCADE,
+-- Users in the order of their customers, so that those of a page's new customers are neighbours.
+CREATE TABLE customer_user_rows (
+  row_id INTEGER NOT NULL REFERENCES customers (row_id) ON DELETE CASCADE,
   user_id TEXT NOT NULL,
   name TEXT,
   role TEXT,
-  PRIMARY KEY (customer_id, user_id)
+  PRIMARY KEY (row_id, user_id)
 ) STRICT, WITHOUT ROWID;
+
+-- What is asked for users. Its key is (customer_id, user_id).
+CREATE VIEW customer_users AS
+SELECT c.customer_id, u.user_id, u.name, u.role FROM customer_user_rows AS u JOIN customers AS c ON c.row_id = u.row_id;
 
 -- How changes are noticed: one narrow row a customer, in the order of first sight, which is most often the listing's order.
 CREATE TABLE customer_state (
@@ -118,7 +123,6 @@ CREATE TABLE pass_pages (
   next_cursor TEXT,
   seen BLOB NOT NULL                   -- row_ids, as runs
 ) STRICT;
-CREATE UNIQUE INDEX pass_pages_next_cursor ON pass_pages (next_cursor) WHERE next_cursor IS NOT NULL;
 
 -- Live customers that the last complete passes did not list.
 CREATE TABLE absences (
@@ -169,7 +173,7 @@ CREATE VIEW customer_search_text AS
 SELECT row_id,
   ifnull(name, '') || ifnull(' · ' || contact_person_name, '') || ifnull(' · ' || shipping_name, '')
     || ifnull(' · ' || billing_address_attention, '') || ifnull(' · ' || shipping_address_attention, '')
-    || ifnull((SELECT ' · ' || group_concat(u.name, ' · ') FROM customer_users AS u WHERE u.customer_id = c.customer_id), '') AS names,
+    || ifnull((SELECT ' · ' || group_concat(u.name, ' · ') FROM customer_user_rows AS u WHERE u.row_id = c.row_id), '') AS names,
   ifnull(billing_address_street1, '') || ifnull(' ' || billing_address_street2, '') || ifnull(' ' || billing_address_zip, '')
     || ifnull(' ' || billing_address_city, '') || ifnull(' ' || billing_address_state, '') || ifnull(' ' || billing_address_region, '')
     || ifnull(' ' || billing_address_country, '') || ifnull(' · ' || shipping_address_street1, '')
@@ -189,6 +193,7 @@ CREATE VIRTUAL TABLE customer_search USING fts5(names, addresses,
 CREATE VIRTUAL TABLE customer_search_parts USING fts5(parts,
   content='customer_search_text', content_rowid='row_id', columnsize=0, detail=none, tokenize="ascii tokenchars '@.-_+'");
 
--- Every page that is committed adds a segment; to merge sixteen at once costs a third less than four.
-INSERT INTO customer_search (customer_search, rank) VALUES ('automerge', 16);
-INSERT INTO customer_search_parts (customer_search_parts, rank) VALUES ('automerge', 16);
+-- Every page that is committed adds a segment; to merge sixteen at once costs a third less than four. Four pages of the index fill one of
+-- the file.
+INSERT INTO customer_search (customer_search, rank) VALUES ('automerge', 16), ('pgsz', 4000);
+INSERT INTO customer_search_parts (customer_search_parts, rank) VALUES ('automerge', 16), ('pgsz', 4000);

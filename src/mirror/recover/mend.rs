@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::super::rows::{self, Dates, Read};
 use super::super::search::Updates;
-use super::super::{add_to_counts, feed, meta};
+use super::super::{add_to_counts, feed, meta, schema};
 use super::cells::Value;
 use super::fill::Findings;
 use super::pages::Book;
@@ -17,8 +17,6 @@ use super::pages::Book;
 const SEQ_MARGIN: i64 = 1_000_000_000;
 /// Rows read before they are written to.
 const BATCH_ROWS: i64 = 1000;
-/// The index of all customerIds.
-const IDS: &str = "sqlite_autoindex_customers_1";
 
 /// What became of what was not found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -123,7 +121,7 @@ fn feed_end(
 /// Lists customers that were there and were not found: the index of IDs and the change feed know them.
 fn name_the_lost(db: &Connection, book: &Book, findings: &Findings) -> rusqlite::Result<()> {
     db.execute_batch("CREATE TABLE recover_lost (customer_id TEXT PRIMARY KEY, row_id INTEGER)")?;
-    if let Some(root) = findings.roots.get(IDS) {
+    if let Some(root) = findings.roots.get(schema::INDEX_OF_IDS) {
         let mut result = Ok(());
         book.each_entry(*root, &mut |entry| {
             if let ([Value::Text(Some(id)), Value::Integer(row_id)], Ok(())) =

@@ -229,6 +229,7 @@ fn create(path: &Path) -> rusqlite::Result<Connection> {
     db.pragma_update(None, "cache_size", -CACHE_KIB)?;
     db.set_prepared_statement_cache_capacity(64);
     upgrade::initialise(&mut db)?;
+    schema::ensure_index_of_ids(&db)?;
     Ok(db)
 }
 

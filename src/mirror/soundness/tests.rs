@@ -77,7 +77,7 @@ fn each_invariant_is_looked_at() {
             "1 customers whose state",
         ),
         (
-            "INSERT INTO customer_users VALUES ('x', 'u', NULL, NULL)",
+            "INSERT INTO customer_user_rows VALUES (99, 'u', NULL, NULL)",
             "1 rows refer to",
         ),
         (
