@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension};
-use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 use super::filters::Filters;
 use super::newcomers::{Ids, Newcomers};
@@ -133,7 +132,6 @@ fn next_page_number(
 #[derive(Debug)]
 pub(super) struct Followed {
     pass_id: i64,
-    seed: u64,
     cursors: Filters,
 }
 
@@ -142,24 +140,14 @@ impl Followed {
     const SMALLEST: usize = 1 << 10;
 
     fn of(connection: &Connection, pass_id: i64, seed: u64) -> rusqlite::Result<Self> {
-        let mut followed = Self {
-            pass_id,
-            seed,
-            cursors: Filters::new(Self::SMALLEST),
-        };
+        let mut cursors = Filters::new(seed, Self::SMALLEST);
         let mut statement = connection
             .prepare("SELECT next_cursor FROM pass_pages WHERE next_cursor IS NOT NULL")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            followed
-                .cursors
-                .add(followed.hash(row.get_ref(0)?.as_bytes()?));
+            cursors.add(cursors.hash(row.get_ref(0)?.as_bytes()?));
         }
-        Ok(followed)
-    }
-
-    fn hash(&self, cursor: &[u8]) -> u128 {
-        xxh3_128_with_seed(cursor, self.seed)
+        Ok(Self { pass_id, cursors })
     }
 
     /// The page that had the same next cursor; else it has now been followed.
@@ -169,7 +157,7 @@ impl Followed {
         next: Option<&Cursor>,
     ) -> rusqlite::Result<Option<i64>> {
         let Some(next) = next else { return Ok(None) };
-        let hash = self.hash(next.as_str().as_bytes());
+        let hash = self.cursors.hash(next.as_str().as_bytes());
         if self.cursors.may_have(hash) {
             let found = page_that_led_to(connection, Some(next))?;
             if found.is_some() {
@@ -263,15 +251,8 @@ impl PageWriter<'_> {
     }
 
     fn update(&mut self, row_id: i64, read: &Read<'_>, kind: &'static str) -> rusqlite::Result<()> {
-        let updates = &mut self.updates;
-        rows::update(
-            self.statements.connection,
-            row_id,
-            read,
-            kind,
-            self.stamp,
-            updates,
-        )
+        let (statements, updates) = (&mut self.statements, &mut self.updates);
+        rows::update(statements, row_id, read, kind, self.stamp, updates)
     }
 
     fn set_apart(

@@ -1,7 +1,9 @@
 //! What was surely not seen before: Bloom filters that grow.
 //!
-//! A filter never forgets, and says "perhaps" of one new thing in six thousand; whoever asks then looks it up. Things are given as
-//! hashes that nobody outside can foresee.
+//! A filter never forgets, and says "perhaps" of one new thing in six thousand; whoever asks then looks it up. Things are known by
+//! hashes, which are keyed, so that nobody outside can foresee them.
+
+use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 /// With so many bits a thing and so many probes, a filter doubts one new thing in six thousand.
 const BITS_A_THING: usize = 18;
@@ -11,6 +13,7 @@ const PROBES: u64 = 12;
 /// memory waits for things that never come.
 #[derive(Debug)]
 pub(super) struct Filters {
+    seed: u64,
     parts: Vec<Filter>,
     /// Things that the first filter is for.
     smallest: usize,
@@ -21,13 +24,19 @@ pub(super) struct Filters {
 
 impl Filters {
     /// None yet; the first is for so many things.
-    pub(super) const fn new(smallest: usize) -> Self {
+    pub(super) const fn new(seed: u64, smallest: usize) -> Self {
         Self {
+            seed,
             parts: Vec::new(),
             smallest,
             room: 0,
             len: 0,
         }
+    }
+
+    /// What a thing is known by.
+    pub(super) fn hash(&self, thing: &[u8]) -> u128 {
+        xxh3_128_with_seed(thing, self.seed)
     }
 
     /// Things that were added.
@@ -93,17 +102,15 @@ impl Filter {
 
 #[cfg(test)]
 mod tests {
-    use xxhash_rust::xxh3::xxh3_128_with_seed;
-
     use super::*;
 
     #[test]
     fn what_was_added_is_never_denied_and_hardly_anything_else_is_doubted() {
-        let hash = |number: u64| xxh3_128_with_seed(&number.to_le_bytes(), 7);
-        let mut filters = Filters::new(1000);
-        for number in 0..50_000 {
-            filters.add(hash(number));
+        let mut filters = Filters::new(7, 1000);
+        for number in 0..50_000_u64 {
+            filters.add(filters.hash(&number.to_le_bytes()));
         }
+        let hash = |number: u64| filters.hash(&number.to_le_bytes());
         assert_eq!(filters.len(), 50_000);
         assert!((0..50_000).all(|number| filters.may_have(hash(number))));
         let doubted = (50_000..550_000).filter(|number| filters.may_have(hash(*number)));

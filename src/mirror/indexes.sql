@@ -1,8 +1,6 @@
 -- What people look customers up by. Made at the end of the first pass, not in the schema: to fill an index row by row in
 -- random order writes each of its pages many times over; made at once, each is written once.
--- Until then, src/mirror/newcomers.rs knows who is new.
-CREATE UNIQUE INDEX IF NOT EXISTS customers_customer_id ON customers (customer_id);
-
+-- The first of them, that of customer_id, is made by ensure_index_of_ids in schema.rs: it may be needed before.
 -- With deleted_at, so that who of a referenceId's holders is live is known without reading them.
 CREATE INDEX IF NOT EXISTS customers_reference_id ON customers (reference_id, deleted_at) WHERE reference_id IS NOT NULL;
 CREATE INDEX IF NOT EXISTS customers_human_readable_id ON customers (human_readable_id) WHERE human_readable_id IS NOT NULL;

@@ -2,7 +2,7 @@
 //!
 //! customerIds come in no order: a page of a thousand new customers changes nearly as many pages of an index of them, and each of those is
 //! written with the commit. A first pass would write the index a hundred times over. So the index is made at its end, in one go
-//! (`indexes.sql`), and until then [`Newcomers`] answers: Bloom filters say of nearly every customer that it was never seen. Where they
+//! ([`schema::ensure_indexes`]), and until then [`Newcomers`] answers: Bloom filters say of nearly every customer that it was never seen. Where they
 //! say "perhaps", its hash is looked for among the last ones, in memory, and in sorted runs of those before them, in a temporary table,
 //! which is only appended to.
 //!
@@ -10,7 +10,6 @@
 //! the index made first, and so has a pass with more customers than there is memory for.
 
 use rusqlite::{Connection, OptionalExtension};
-use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 use super::filters::Filters;
 use super::schema;
@@ -18,7 +17,7 @@ use super::schema;
 /// Customers in a run. Tests have few.
 const RUN: usize = if cfg!(test) { 16 } else { 1 << 16 };
 /// Customers known without an index: their filters take some 25 MB, and more would not be little memory any more.
-const CUSTOMERS_MAX: usize = 10_000_000;
+const CUSTOMERS_MAX: usize = if cfg!(test) { 1000 } else { 10_000_000 };
 
 /// Where it is looked up who a customerId is.
 #[derive(Debug)]
@@ -85,12 +84,10 @@ pub(super) fn forget(connection: &Connection) -> rusqlite::Result<()> {
 /// Whom a first pass has seen.
 #[derive(Debug)]
 pub(super) struct Newcomers {
-    seed: u64,
     known: Filters,
     /// The last ones: hash and row id.
     recent: Vec<(i64, i64)>,
     runs: i64,
-    has_index: bool,
 }
 
 impl Newcomers {
@@ -105,11 +102,9 @@ impl Newcomers {
              DELETE FROM temp.first_sights",
         )?;
         let mut newcomers = Self {
-            seed,
-            known: Filters::new(RUN),
+            known: Filters::new(seed, RUN),
             recent: Vec::with_capacity(RUN),
             runs: 0,
-            has_index: false,
         };
         let mut statement = connection.prepare("SELECT customer_id, row_id FROM customers")?;
         let mut rows = statement.query([])?;
@@ -131,23 +126,17 @@ impl Newcomers {
         self.known.len() >= CUSTOMERS_MAX
     }
 
-    fn hash(&self, customer_id: &str) -> u128 {
-        xxh3_128_with_seed(customer_id.as_bytes(), self.seed)
-    }
-
     fn row_of(
         &mut self,
         connection: &Connection,
         customer_id: &str,
     ) -> rusqlite::Result<Option<i64>> {
-        if self.is_full() && !self.has_index {
+        if self.is_full() {
+            // Only for the rest of a page: the next one finds it there.
             schema::ensure_index_of_ids(connection)?;
-            self.has_index = true;
-        }
-        if self.has_index {
             return in_rows(connection, customer_id);
         }
-        let hash = self.hash(customer_id);
+        let hash = self.known.hash(customer_id.as_bytes());
         if !self.known.may_have(hash) {
             return Ok(None);
         }
@@ -178,10 +167,10 @@ impl Newcomers {
         customer_id: &str,
         row_id: i64,
     ) -> rusqlite::Result<()> {
-        if self.has_index {
+        if self.is_full() {
             return Ok(());
         }
-        let hash = self.hash(customer_id);
+        let hash = self.known.hash(customer_id.as_bytes());
         self.known.add(hash);
         self.recent.push((hash as i64, row_id));
         if self.recent.len() < RUN {
@@ -208,7 +197,10 @@ fn is(connection: &Connection, row_id: i64, customer_id: &str) -> rusqlite::Resu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::Fixture;
+    use crate::decode;
+    use crate::fixture::{Fixture, at};
+    use crate::mirror::{CommitOutcome, Cost};
+    use crate::model::Cursor;
 
     fn customer(number: u32, name: &str) -> String {
         format!("{{\"customerId\": \"c-{number}\", \"name\": \"{name}\"}}")
@@ -242,27 +234,22 @@ mod tests {
     /// Goes on with a page of these customers, changed.
     fn go_on(fixture: &mut Fixture, pass_id: i64, numbers: std::ops::RangeInclusive<u32>) {
         let records: Vec<String> = numbers.map(|number| customer(number, "twice")).collect();
+        let checkpoint = "SELECT next_cursor FROM passes WHERE state = 'running'";
+        let asked: String = fixture
+            .mirror
+            .read(|db| db.query_row(checkpoint, [], |row| row.get(0)))
+            .unwrap();
         let body = format!(
-            "{{\"items\": [{}], \"pagination\": {{\"nextCursor\": \"on\"}}}}",
+            "{{\"items\": [{}], \"pagination\": {{\"nextCursor\": \"{asked} and on\"}}}}",
             records.join(",")
         );
-        let page = crate::decode::page(body.into_bytes()).unwrap();
-        let asked = crate::model::Cursor::new("on".to_owned());
-        let now = crate::fixture::at(1);
-        // The cursor leads to where it came from: what is on the page is another matter, so the check is stepped over.
-        fixture
-            .mirror
-            .read(|db| db.execute_batch("UPDATE pass_pages SET next_cursor = page"))
-            .unwrap();
-        fixture.mirror.followed = None;
-        let cost = crate::mirror::Cost::default();
+        let page = decode::page(body.into_bytes()).unwrap();
+        let (asked, cost) = (Cursor::new(asked), Cost::default());
         let outcome = fixture
             .mirror
-            .commit_page(pass_id, asked.as_ref(), &page, cost, now);
-        assert!(matches!(
-            outcome.unwrap(),
-            crate::mirror::CommitOutcome::Committed(_)
-        ));
+            .commit_page(pass_id, asked.as_ref(), &page, cost, at(1))
+            .unwrap();
+        assert!(matches!(outcome, CommitOutcome::Committed(_)));
     }
 
     #[test]
@@ -290,6 +277,20 @@ mod tests {
     }
 
     #[test]
+    fn with_too_many_to_be_known_without_it_the_index_is_made() {
+        let (mut fixture, pass_id) = begun();
+        let last = CUSTOMERS_MAX as u32;
+        go_on(&mut fixture, pass_id, 101..=last);
+        assert!(!has_index(&fixture));
+        // Whoever is looked up next is one too many.
+        go_on(&mut fixture, pass_id, 1..=last + 1);
+        assert!(has_index(&fixture));
+        go_on(&mut fixture, pass_id, 1..=last + 2);
+        let all = i64::from(last) + 2;
+        assert_eq!(names(&fixture), [(all, "twice".to_owned())]);
+    }
+
+    #[test]
     fn a_process_that_goes_on_knows_whom_the_one_before_it_saw() {
         let (mut fixture, pass_id) = begun();
         fixture.mirror.newcomers = None;
@@ -313,10 +314,7 @@ mod tests {
             .mirror
             .read(|db| db.execute_batch(&quarantined))
             .unwrap();
-        fixture
-            .mirror
-            .retry_quarantine(crate::fixture::at(1))
-            .unwrap();
+        fixture.mirror.retry_quarantine(at(1)).unwrap();
         go_on(&mut fixture, pass_id, 1..=3);
         assert_eq!(names(&fixture), [(3, "twice".to_owned())]);
     }

@@ -3,7 +3,6 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row};
 use serde::Serialize;
-use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 use super::history::cut;
 use super::newcomers::Ids;
@@ -77,7 +76,7 @@ pub(super) fn set_apart(
 ) -> rusqlite::Result<Option<String>> {
     let customer_id = readable_id(raw, foreign.is_some());
     let bytes = foreign.as_deref().unwrap_or(raw.as_bytes());
-    let raw_hash = xxh3_128_with_seed(bytes, place.seed).to_le_bytes();
+    let raw_hash = rows::raw_hash(bytes, place.seed);
     let stored = foreign.map_or_else(|| Value::Text(raw.to_owned()), Value::Blob);
     connection
         .prepare_cached(

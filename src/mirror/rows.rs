@@ -124,7 +124,7 @@ pub(super) fn compare<'a>(
     })
 }
 
-/// What `customer_state.raw_hash` holds of a record.
+/// What `raw_hash` holds of a record, in `customer_state` and in `quarantine`.
 pub(super) fn raw_hash(raw: &[u8], seed: u64) -> [u8; 16] {
     xxh3_128_with_seed(raw, seed).to_le_bytes()
 }
@@ -182,13 +182,14 @@ pub(super) fn insert(
 
 /// Overwrites a customer, live again if it was not, and records what changed. What the search index needs goes into `updates`.
 pub(super) fn update(
-    connection: &Connection,
+    statements: &mut Statements<'_>,
     row_id: i64,
     read: &Read<'_>,
     kind: &'static str,
     stamp: Stamp<'_>,
     updates: &mut Updates,
 ) -> rusqlite::Result<()> {
+    let connection = statements.connection;
     let before: String = connection
         .prepare_cached("SELECT raw FROM customers WHERE row_id = ?1")?
         .query_row([row_id], |row| row.get(0))?;
@@ -213,24 +214,15 @@ pub(super) fn update(
     connection
         .prepare_cached("DELETE FROM customer_user_rows WHERE row_id = ?1")?
         .execute([row_id])?;
-    insert_users(
-        &mut connection.prepare_cached(INSERT_USER)?,
-        row_id,
-        &read.customer,
-    )?;
+    insert_users(&mut statements.user, row_id, &read.customer)?;
     let pointers = serde_json::to_string(&pointers).unwrap_or_else(|_| "[]".to_owned());
     let change = Change {
         kind,
         pointers: &pointers,
         before: Some(&before),
     };
-    append_change(
-        &mut connection.prepare_cached(INSERT_CHANGE)?,
-        &read.customer.id,
-        reference_id(&read.customer),
-        &change,
-        stamp,
-    )
+    let (id, reference) = (&read.customer.id, reference_id(&read.customer));
+    append_change(&mut statements.change, id, reference, &change, stamp)
 }
 
 /// When a customer was what.

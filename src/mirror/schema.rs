@@ -216,10 +216,11 @@ pub(super) fn ensure_indexes(connection: &Connection) -> rusqlite::Result<()> {
     // The cache's size is the sort's, too; and what the walk cached gives its memory to the sort.
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.execute_batch("PRAGMA shrink_memory")?;
+    ensure_index_of_ids(connection)?;
     connection.execute_batch(INDEXES)
 }
 
-/// Makes the index of customerIds now, if it is not there yet.
+/// Makes the index of customerIds now, if it is not there yet. Until then `newcomers` knows who is new.
 pub(super) fn ensure_index_of_ids(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(&format!(
         "CREATE UNIQUE INDEX IF NOT EXISTS {INDEX_OF_IDS} ON customers (customer_id)"

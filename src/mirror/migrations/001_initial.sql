@@ -8,7 +8,7 @@ CREATE TABLE mirror_meta (
 
 CREATE TABLE customers (
   row_id INTEGER PRIMARY KEY,          -- never changes, not even by VACUUM; customer_state and absences refer to it
-  customer_id TEXT NOT NULL,           -- unique: ../indexes.sql
+  customer_id TEXT NOT NULL,           -- unique: ensure_index_of_ids in ../schema.rs
   reference_id TEXT,
   human_readable_id TEXT,
   customer_type TEXT,
