@@ -115,8 +115,7 @@ pub const COLUMNS: [Column; 39] = [
 ];
 
 /// Where older servers put the contact person's id; taken where [`COLUMNS`]' own place is empty.
-pub(super) const OLDER_CONTACT_PERSON: Column =
-    text("contact_person_user_id", &["contactPersonUserId"]);
+const OLDER_CONTACT_PERSON: Column = text("contact_person_user_id", &["contactPersonUserId"]);
 
 /// [`COLUMNS`] as a tree: a member that columns are read from, or one that is a column's.
 #[derive(Debug, Default)]
@@ -131,6 +130,15 @@ pub(super) struct Branch {
 }
 
 impl Branch {
+    /// The tree of these columns and their places; its own key is empty.
+    fn of<'c>(columns: impl IntoIterator<Item = (usize, &'c Column)>) -> Self {
+        let mut root = Self::default();
+        for (place, column) in columns {
+            root.add(column.path, place);
+        }
+        root
+    }
+
     fn add(&mut self, path: &[&'static str], column: usize) {
         let Some((key, rest)) = path.split_first() else {
             self.column = Some(column);
@@ -153,13 +161,17 @@ impl Branch {
     }
 }
 
-/// The tree of all columns; its own key is empty.
-pub(super) static BRANCHES: LazyLock<Branch> = LazyLock::new(|| {
-    let mut root = Branch::default();
-    for (place, column) in COLUMNS.iter().enumerate() {
-        root.add(column.path, place);
-    }
-    root
+/// The tree of all columns.
+pub(super) static BRANCHES: LazyLock<Branch> =
+    LazyLock::new(|| Branch::of(COLUMNS.iter().enumerate()));
+
+/// The place in [`COLUMNS`] that [`OLDER_CONTACT_PERSON`] fills, and its tree.
+pub(super) static OLDER_BRANCHES: LazyLock<Option<(usize, Branch)>> = LazyLock::new(|| {
+    let older = &OLDER_CONTACT_PERSON;
+    let place = COLUMNS
+        .iter()
+        .position(|column| column.name == older.name)?;
+    Some((place, Branch::of([(place, older)])))
 });
 
 const USERS: [&str; 5] = [

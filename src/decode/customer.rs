@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use super::columns::{BRANCHES, Branch, COLUMNS, Column, Kind, OLDER_CONTACT_PERSON};
+use super::columns::{BRANCHES, Branch, COLUMNS, Kind, OLDER_BRANCHES};
 use crate::json::{self, Node};
 
 /// A customer as read from a record.
@@ -51,10 +51,10 @@ pub fn customer(raw: &str) -> Result<Customer<'_>, &'static str> {
     let mut drift = Vec::new();
     let mut values = vec![None; COLUMNS.len()];
     fill(&tree, &BRANCHES, &mut values, &mut drift);
-    for (column, value) in COLUMNS.iter().zip(&mut values) {
-        if value.is_none() && column.name == OLDER_CONTACT_PERSON.name {
-            *value = read(&tree, &OLDER_CONTACT_PERSON, &mut drift);
-        }
+    if let Some((place, older)) = &*OLDER_BRANCHES
+        && values.get(*place).is_some_and(Option::is_none)
+    {
+        fill(&tree, older, &mut values, &mut drift);
     }
     let users = users(&tree, &mut drift);
     drift.sort();
@@ -132,26 +132,6 @@ fn fill<'a>(
             }
         }
     }
-}
-
-/// Reads a single column.
-fn read<'a>(tree: &Node<'a>, column: &Column, drift: &mut Vec<String>) -> Option<Value<'a>> {
-    let mut node = tree;
-    for (depth, key) in column.path.iter().enumerate() {
-        if node.is_null() {
-            return None;
-        }
-        if !matches!(node.kind, json::Kind::Object(_)) {
-            drift.push(format!("/{}", column.path.get(..depth)?.join("/")));
-            return None;
-        }
-        node = node.member(key)?;
-    }
-    let value = value_of(node, column.kind);
-    if value.is_none() && !node.is_null() {
-        drift.push(format!("/{}", column.path.join("/")));
-    }
-    value
 }
 
 fn value_of<'a>(node: &Node<'a>, kind: Kind) -> Option<Value<'a>> {

@@ -59,12 +59,15 @@ impl<'a> Text<'a> {
     pub fn to_lossy(&self) -> Cow<'a, str> {
         match &self.0 {
             // Only a text with escapes can have a lone surrogate, and that is owned.
-            // The plain check is several times as fast on text of the usual length.
-            Cow::Borrowed(bytes) => std::str::from_utf8(bytes)
-                .map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed),
+            Cow::Borrowed(bytes) => utf8(bytes),
             Cow::Owned(bytes) => Cow::Owned(lossy(bytes)),
         }
     }
+}
+
+/// Bytes as text, with U+FFFD in place of what is not UTF-8. Nearly all of it is, which is seen several times as fast as the rest is mended.
+pub fn utf8(bytes: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
 /// WTF-8 → UTF-8. A lone surrogate is ED, A0 to BF, and one more byte.
