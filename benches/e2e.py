@@ -69,7 +69,7 @@ class Bench:
         return sum(file.stat().st_size for file in self.work.glob(self.file(name).stem + "*.db")) / 1e6
 
     def command(self, name, url):
-        environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
+        environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "PYTHONDONTWRITEBYTECODE": "1"}
         if name == OURS:
             return [self.program, "-q", "sync"], environment | {
                 "CUSTOMER_MIRROR__API__BASE_URL": url, "CUSTOMER_MIRROR__API__KEY": "bench-key",
@@ -100,7 +100,7 @@ class Bench:
 
 
 def targets(bench):
-    """What the issue asks for, beside what it came to."""
+    """What the program is held to, beside what it came to."""
     peak = max(figures.run.memory for key, measured in bench.figures.items() if key[2] == OURS for figures in measured)
     found = {label: wall for label, (wall, _) in questions.ask(bench.program, bench.file(OURS)).items()}
     found |= {"peak memory of a pass": peak, "the program's file": os.path.getsize(bench.program) / 1e6}

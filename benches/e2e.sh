@@ -4,16 +4,12 @@
 # for a first, an unchanged and a day-2 pass, and whether the program keeps within its bounds.
 # PEERS=all: also the other programs in peers/, once each, as they take minutes; PEERS=none: only the floor.
 # SERVERS="plain gzip slow" (slow: 50 ms of latency) names those to measure with; a million customers are best served by `plain` alone.
-# Needs what tests/nginx.sh needs, and Python packages (installed with pip into a virtual environment). The program is that of
-# CUSTOMER_MIRROR_BIN, or built as the package has it.
+# Needs what tests/nginx.sh needs, and Python packages (installed with pip into a virtual environment). Builds the release binary unless
+# CUSTOMER_MIRROR_BIN names one.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 customers=${1:-100000}
 runs=${2:-5}
-if [ -z "${CUSTOMER_MIRROR_BIN:-}" ]; then
-  cargo build --release --locked --quiet
-  CUSTOMER_MIRROR_BIN=${CARGO_TARGET_DIR:-target}/release/customer-mirror
-fi
 more_packages="libnginx-mod-http-echo"
 # shellcheck source=tests/nginx/setup.sh
 . tests/nginx/setup.sh

@@ -3,16 +3,12 @@
 # with so many as are given, from the program's own simulator. Writes docs/growth.tsv (lines of other sizes stay), the chart
 # docs/growth.svg and the tables of docs/scaling.md; exit status 1 if something grows clearly faster than the number of customers.
 # A mirror takes three times its JSON, 3 GB for a million, and a tenth of that more at the end of the first pass. Ten million take an hour or two.
-# Needs Python. The program is that of CUSTOMER_MIRROR_BIN, or built as the package has it.
+# Installs python3 (apt) if it is missing. Builds the release binary unless CUSTOMER_MIRROR_BIN names one.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=tests/needs.sh
 . tests/needs.sh
 needs python3
-if [ -z "${CUSTOMER_MIRROR_BIN:-}" ]; then
-  cargo build --release --locked --quiet
-  CUSTOMER_MIRROR_BIN=${CARGO_TARGET_DIR:-target}/release/customer-mirror
-fi
 the_program
 [ $# -gt 0 ] || set -- 10000 100000 1000000
 root=$(mktemp -d)
